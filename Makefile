@@ -1,0 +1,56 @@
+# Everything that a fresh clone needs is set up by the targets themselves.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# Extensions are rebuilt when one of these changes.
+BUILD_INPUTS := pyproject.toml $(wildcard blox_store/codec/*.cpp blox_store/codec/*.hpp) blox_store/codec/CMakeLists.txt
+BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Make the virtual environment, install dependencies, build the C++ codec
+
+demo: setup ## Train 8 small models on handwritten digits, release them, query the release
+	@echo "== make demo: training, releasing and querying 8 models (blox demo --dir demo)"
+	$(BIN)/blox demo --dir demo
+
+test: setup ## Run every check and every test; needs redis-server and PostgreSQL
+	@.ci/need servers
+	@$(MAKE) --no-print-directory check
+	@echo "== make test: pytest"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+check: setup ## Lint, formatting, types and the dependencies between packages
+	@echo "== make check: ruff, mypy, import-linter"
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean: ## Remove the virtual environment and everything that was built
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/.python:
+	@PYTHON="$(PYTHON)" .ci/need build
+	@echo "== make setup: virtual environment $(VENV)"
+	$${PYTHON:-$(or $(PYTHON),python3)} -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.dependencies: pyproject.toml constraints.txt $(VENV)/.python
+	@echo "== make setup: dependencies (PyTorch is large: minutes, and some 6 GB of disk)"
+	$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed -c constraints.txt $(BUILD_TOOLS)
+	$(BIN)/python .ci/requirements.py dev | $(BIN)/python -m pip install --quiet -c constraints.txt -r /dev/stdin
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.dependencies $(BUILD_INPUTS)
+	@echo "== make setup: building the C++ codec"
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""The search space, its models, and how one of them is trained."""

@@ -1,0 +1,63 @@
+"""The model hashes of all 91,125 architectures, as package data and as the program that makes it.
+
+`python -m blox_core.hash_table` writes the table again (24 s on one core); a test compares.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIGEST_BYTES: Final = 16
+_PATH: Final = Path(__file__).with_name("hashes.bin")
+
+
+@cache
+def load() -> bytes:
+    """Return the digests of all architectures in index order, 16 bytes each."""
+    return _PATH.read_bytes()
+
+
+def digest(index: int) -> bytes:
+    """Return the 16 bytes of one architecture's model hash."""
+    return load()[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
+
+
+@cache
+def numbers() -> dict[bytes, int]:
+    """Return the arch index of every digest."""
+    table = load()
+    starts = range(0, len(table), DIGEST_BYTES)
+    return {table[at : at + DIGEST_BYTES]: index for index, at in enumerate(starts)}
+
+
+@cache
+def order() -> NDArray[np.int32]:
+    """Return the arch indices in the order of their digests."""
+    return np.argsort(np.frombuffer(load(), f"S{DIGEST_BYTES}"), kind="stable").astype(np.int32)
+
+
+def generate() -> bytes:
+    """Return the table, computed from the graphs of the architectures."""
+    from blox_core.graph import graph_hash, minimal, model_graph
+    from blox_core.space import SPACE_SIZE, Architecture
+
+    digests = bytearray()
+    for index in range(SPACE_SIZE):
+        graph = minimal(model_graph(Architecture(index).cells))
+        assert graph is not None, "a canonical cell always has a path"
+        digests += bytes.fromhex(graph_hash(graph))
+    return bytes(digests)
+
+
+def main() -> None:
+    """Write the table into the package."""
+    _PATH.write_bytes(generate())
+
+
+if __name__ == "__main__":
+    main()

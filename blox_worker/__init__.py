@@ -1,0 +1,1 @@
+"""What runs the jobs of a run: the local loop and the command line."""
