@@ -1,0 +1,1 @@
+"""Files of a release: their header, their columns, and the three formats that hold them."""

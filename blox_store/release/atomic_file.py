@@ -1,0 +1,45 @@
+"""Files that are there whole or not at all, also after a crash."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from blox_store.errors import ReleaseError
+
+
+def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file under a temporary name in its folder, then put it in place of the old one.
+
+    Whatever is raised meanwhile, the old file stays as it was and no temporary one is left.
+    Raises `ReleaseError` where the system refuses (no such folder, no space, no permission).
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        try:
+            _write(temporary, pieces)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise ReleaseError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
+    with path.open("xb") as file:
+        for piece in pieces:
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name durable: a crash of the machine could undo the renaming otherwise."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,173 @@
+"""The header of a release file: YAML between two lines `---`, in front of the payload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from blox_core.space import NODES, OPS, STAGES
+from blox_store.errors import NotEncodable, ReleaseCorrupt
+from blox_store.release.column_type import parse_type
+from blox_store.release.header_yaml import dump_plain, flow, load_plain
+from blox_store.release.known_columns import COLUMNS, DATASET_TYPES, HASH, shape_of
+from blox_store.release.names import DEVICE_NAME
+from blox_store.release.names import Kind as FileKind
+
+VERSION = 1
+MAX_WRITTEN_BYTES = 1024  # the published reader looks no further for the header's end
+MAX_READ_BYTES = 16 * 1024  # a bound on what a hostile file makes us parse
+FORMAT_KEYS: Mapping[str, str] = {"blox": "custom", "csv": "csv", "pickle": "pickle"}
+_CELL_SHAPE = ((3,), (3, 2, 2, 2))  # the number of choices at each position of a cell
+
+_BEGIN, _END = b"---\n", b"\n---\n"
+_FIRST_KEYS = ("version", "search_space", "dataset_type", "columns")
+_FILE_KEYS: Mapping[str, tuple[str, ...]] = {
+    "training": ("seed", "epochs", "dataset", "part"),
+    "env": ("seed",),
+    "static": (),
+    "benchmarking": ("device",),
+}
+_PARTS = ("base", "ext")
+
+
+def search_space() -> dict[str, Any]:
+    """Return the header's description of the search space, the only one there is."""
+    shape = [[list(node) for node in _CELL_SHAPE] for _ in range(STAGES)]
+    return {"shape": shape, "nodes": NODES, "stages": STAGES, "ops": list(OPS)}
+
+
+def new_header(kind: FileKind, **facts: Any) -> dict[str, Any]:
+    """Return the header of a table of a kind of file, with the columns such a file has.
+
+    `facts` are `seed`, `epochs` and `dataset` for base and ext, `seed` for env, `device` for bench.
+    """
+    dataset_type = DATASET_TYPES[kind]
+    if kind in _PARTS:
+        facts["part"] = kind
+    header = {
+        "version": VERSION,
+        "search_space": search_space(),
+        "dataset_type": dataset_type,
+        "columns": list(COLUMNS[kind]),
+    }
+    return header | {key: facts[key] for key in _FILE_KEYS[dataset_type]}
+
+
+def split_header(data: bytes) -> tuple[dict[str, Any], int]:
+    """Return the header at the beginning of a file and the offset of the payload.
+
+    Raises `ReleaseCorrupt` where there is none, or one that this version does not know.
+    """
+    end = data.find(_END, len(_BEGIN) - 1, MAX_READ_BYTES)
+    if not data.startswith(_BEGIN) or end < 0:
+        raise ReleaseCorrupt(
+            f"no release file: its first {MAX_READ_BYTES} bytes hold no header between two lines ---"
+        )
+    try:
+        text = data[len(_BEGIN) : end + 1].decode()
+    except UnicodeDecodeError as error:
+        raise ReleaseCorrupt(f"the header is not UTF-8: {error}") from error
+    header = load_plain(text)
+    check_header(header)
+    return header, end + len(_END)
+
+
+def join_header(header: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a header, its keys in the format's order.
+
+    Raises `NotEncodable` if the header is not one, or takes over 1,024 bytes.
+    """
+    try:
+        check_header(header)
+    except ReleaseCorrupt as error:
+        raise NotEncodable(str(error)) from error
+    shape = header["search_space"]["shape"]
+    for shapes in ([shape[0]] * len(shape), flow(shape)):  # aliases, as published; then fewer bytes
+        space = dict(header["search_space"]) | {"shape": shapes}
+        ordered = {key: header[key] for key in _keys_of(header)} | {"search_space": space}
+        data = _BEGIN + dump_plain(ordered).encode() + _END[1:]
+        if len(data) <= MAX_WRITTEN_BYTES:
+            return data
+    raise NotEncodable(
+        f"the header takes {len(data)} bytes, version 1 allows {MAX_WRITTEN_BYTES}: shorten names"
+    )
+
+
+def check_header(header: Any) -> None:
+    """Raise `ReleaseCorrupt` unless this is a full header of version 1, saying what is wrong."""
+    _require(isinstance(header, dict), "the header is no mapping of keys to values")
+    _check_version(header)
+    _require_one_of("dataset_type", header.get("dataset_type"), _FILE_KEYS)
+    _require_one_of("format", header.get("format"), FORMAT_KEYS.values())
+    keys = _keys_of(header)
+    missing, unknown = [k for k in keys if k not in header], [k for k in header if k not in keys]
+    _require(not missing, f"the header lacks {', '.join(missing)}")
+    _require(not unknown, f"the header has unknown keys {unknown}; allowed are {', '.join(keys)}")
+    _require(
+        header["search_space"] == search_space(),
+        f"the header describes another search space: {header['search_space']!r}",
+    )
+    _check_columns(header["dataset_type"], header["columns"])
+    _check_facts(header)
+    if "column_types" in header:
+        _check_column_types(header)
+
+
+def _keys_of(header: Mapping[str, Any]) -> tuple[str, ...]:
+    last = ("format", "column_types") if header["format"] == "custom" else ("format",)
+    return _FIRST_KEYS + _FILE_KEYS[header["dataset_type"]] + last
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ReleaseCorrupt(message)
+
+
+def _require_one_of(key: str, value: Any, allowed: Any) -> None:
+    names = list(allowed)
+    _require(value in names, f"{key} is {value!r}; allowed are {', '.join(names)}")
+
+
+def _check_version(header: Mapping[str, Any]) -> None:
+    version = header.get("version")
+    _require(
+        type(version) is int and version == VERSION,
+        f"the file has version {version!r} of the format, this Blox reads version {VERSION}: "
+        "update Blox, or ask for a release of that version",
+    )
+
+
+def _check_columns(dataset_type: str, columns: Any) -> None:
+    _require(
+        isinstance(columns, list) and columns[:1] == [HASH],
+        f"columns must be a list that begins with {HASH}, got {columns!r}",
+    )
+    unknown = [c for c in columns if not isinstance(c, str) or shape_of(dataset_type, c) is None]
+    _require(not unknown, f"a file of type {dataset_type} has no columns {unknown}")
+    _require(len(set(columns)) == len(columns), f"columns names one twice: {columns}")
+
+
+def _check_facts(header: Mapping[str, Any]) -> None:
+    for key in ("seed", "epochs"):
+        value = header.get(key, 0)
+        _require(type(value) is int and value >= 0, f"{key} must be 0 or more, got {value!r}")
+    dataset = header.get("dataset", "")
+    _require(isinstance(dataset, str), f"dataset must be a name, got {dataset!r}")
+    _require_one_of("part", header.get("part", _PARTS[0]), _PARTS)
+    device = header.get("device", "-")
+    _require(
+        isinstance(device, str) and DEVICE_NAME.fullmatch(device) is not None,
+        f"device must match {DEVICE_NAME.pattern}, got {device!r}",
+    )
+
+
+def _check_column_types(header: Mapping[str, Any]) -> None:
+    types, columns = header["column_types"], header["columns"]
+    _require(
+        isinstance(types, dict) and set(types) == set(columns),
+        f"column_types must give one type to each of {', '.join(columns)}, got {types!r}",
+    )
+    for column, text in types.items():
+        shape = shape_of(header["dataset_type"], column)
+        fits = isinstance(text, str) and shape is not None and shape.fits(parse_type(text))
+        _require(fits, f"column {column} has the type {text!r}; it must be {shape}")

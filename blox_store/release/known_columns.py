@@ -1,0 +1,94 @@
+"""The columns that release files have, by kind of file and by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from blox_store.release.column_type import ColumnType
+from blox_store.release.column_type import Kind as TypeKind
+from blox_store.release.names import Kind as FileKind
+
+HASH = "model_hash"
+COLUMNS: Mapping[FileKind, tuple[str, ...]] = {
+    "base": (HASH, "val_top1", "test_top1", "train_time_s"),
+    "ext": (
+        HASH,
+        "train_top1",
+        "train_loss",
+        "train_top5",
+        "val_loss",
+        "val_top5",
+        "test_loss",
+        "test_top5",
+    ),
+    "env": (
+        HASH,
+        "codebase_commit",
+        "codebase_version",
+        "cuda",
+        "driver",
+        "gpu",
+        "platform",
+        "ptflops_version",
+        "python",
+        "torch_commit",
+        "torch_cuda_version",
+        "torch_version",
+        "torchvision_version",
+    ),
+    "info": (HASH, "params", "flops", "arch_vec"),
+    "bench": (HASH, "latency"),
+}
+DATASET_TYPES: Mapping[FileKind, str] = {
+    "base": "training",
+    "ext": "training",
+    "env": "env",
+    "info": "static",
+    "bench": "benchmarking",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnShape:
+    """What a column holds: one item a row, or a list of them."""
+
+    kind: TypeKind
+    is_list: bool = False
+
+    def fits(self, column_type: ColumnType) -> bool:
+        """Return whether values of this type may stand in the column."""
+        return (self.kind, self.is_list) == (column_type.kind, column_type.is_list)
+
+    def __str__(self) -> str:
+        item = "b_MIN_MAX_BITS" if self.kind == "b" else self.kind
+        return f"list[{item}]" if self.is_list else item
+
+
+_CURVE, _ACCURACY = ColumnShape(kind="b", is_list=True), ColumnShape(kind="b")
+_LOSS_CURVE, _FLOAT = ColumnShape(kind="float", is_list=True), ColumnShape(kind="float")
+_INT = ColumnShape(kind="int")
+_HASH_SHAPE = ColumnShape(kind="hash")
+_TEXT = ColumnShape(kind="str")
+_SHAPES: Mapping[str, Mapping[str, ColumnShape]] = {
+    "training": {
+        "train_top1": _CURVE,
+        "train_top5": _CURVE,
+        "train_loss": _LOSS_CURVE,
+        "val_top1": _CURVE,
+        "val_top5": _CURVE,
+        "val_loss": _LOSS_CURVE,
+        "test_top1": _ACCURACY,
+        "test_top5": _ACCURACY,
+        "test_loss": _FLOAT,
+        "train_time_s": _INT,
+    },
+    "env": dict.fromkeys(COLUMNS["env"][1:], _TEXT),
+    "static": {"params": _INT, "flops": _INT, "arch_vec": ColumnShape(kind="arch")},
+    "benchmarking": {"latency": _FLOAT},
+}
+
+
+def shape_of(dataset_type: str, column: str) -> ColumnShape | None:
+    """Return what a column of a kind of file holds, or None if such files have no such column."""
+    return _HASH_SHAPE if column == HASH else _SHAPES[dataset_type].get(column)

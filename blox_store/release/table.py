@@ -1,0 +1,36 @@
+"""A table: the header and the columns of one release file, whatever the format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blox_store.release.columns import Column
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """One release file in memory.
+
+    `header` is the mapping of `docs/release-format.md` without `format` and `column_types`, which
+    belong to a file; `columns` stand in the header's order, `model_hash` first.
+    """
+
+    header: Mapping[str, Any]
+    columns: Mapping[str, Column]
+
+    def __len__(self) -> int:
+        return len(self.columns["model_hash"])
+
+    def take(self, rows: NDArray[np.integer[Any]] | slice) -> Table:
+        """Return the table of the given rows, in the given order."""
+        columns = {name: column.take(rows) for name, column in self.columns.items()}
+        return Table(header=self.header, columns=columns)
+
+    def rows(self) -> list[list[Any]]:
+        """Return the rows as lists of plain Python values, in the file's order."""
+        return [list(row) for row in zip(*(c.values() for c in self.columns.values()), strict=True)]
