@@ -1,0 +1,33 @@
+"""Starting a command whose dependencies may not be installed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+FAILURE: Final = 1
+_OUR_PACKAGES: Final = ("blox", "blox_core", "blox_store", "blox_worker")
+
+
+def launch(module: str, *, program: str, extra: str, arguments: Sequence[str] | None = None) -> int:
+    """Run the `command` of a module and return its exit code.
+
+    Where a dependency is missing, one line on standard error names the pip extra that has it.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        command = import_module(module).command
+        command_line = import_module("blox_store.command_line")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in _OUR_PACKAGES:
+            raise
+        asked = " ".join([program, *given[:1]])
+        sys.stderr.write(
+            f"{program}: '{asked}' needs {error.name}, which is not installed; "
+            f"run: pip install 'blox[{extra}]'\n"
+        )
+        return FAILURE
+    code: int = command_line.run(command, program, given)
+    return code

@@ -1,0 +1,34 @@
+"""Settings from the environment: `BLOX_*` variables, read by commands and never on import."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from blox_store.errors import SettingsError
+
+PREFIX = "BLOX_"
+
+
+class StoreSettings(BaseSettings):
+    """Where the store is."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    database_url: str = "sqlite:///blox.db"
+
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+def read_settings(kind: type[AnySettings]) -> AnySettings:
+    """Return the settings; raise SettingsError, quoting the variable and its value, if one is bad."""
+    try:
+        return kind()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(map(str, first["loc"]))
+        got = f"{PREFIX}{name.upper()}={first['input']!r}: " if name else ""
+        raise SettingsError(f"{got}{first['msg']}") from error

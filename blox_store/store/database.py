@@ -1,0 +1,112 @@
+"""Connections and transactions, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from blox_store.errors import StoreError, StoreUnavailable
+
+BUSY_TIMEOUT_MS: Final = 30_000  # how long SQLite waits for another process's transaction
+CONNECT_TIMEOUT_S: Final = 10
+_ALLOWED = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+_ADVICE = "give a reachable one by --database or BLOX_DATABASE_URL"
+
+
+class Database:
+    """A database by its URL, `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.
+
+    Raises StoreError for another URL, and StoreUnavailable from every transaction while the
+    database cannot be reached. No connection is held between transactions on PostgreSQL.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = _parsed(url)
+        self.shown_url = parsed.render_as_string(hide_password=True)
+        self.engine = _sqlite(parsed) if parsed.drivername == "sqlite" else _postgresql(parsed)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Run a transaction that sees one state of the database throughout."""
+        with self._transaction(isolation_level="REPEATABLE READ", begin="BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Run a transaction that writes; on SQLite nobody else writes meanwhile."""
+        # A deferred SQLite transaction that starts to write later fails at once if another has
+        # written, whatever the busy timeout; hence IMMEDIATE.
+        with self._transaction(
+            isolation_level="READ COMMITTED", begin="BEGIN IMMEDIATE"
+        ) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, *, isolation_level: str, begin: str) -> Iterator[Connection]:
+        options: dict[str, Any] = {"begin": begin}
+        if self.engine.dialect.name == "postgresql":
+            options = {"isolation_level": isolation_level}
+        try:
+            with (
+                self.engine.connect() as plain,
+                plain.execution_options(**options) as connection,
+                connection.begin(),
+            ):
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            raise self._unavailable(error) from error
+        except DatabaseError as error:
+            if "not a database" not in str(error.orig):
+                raise
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: DatabaseError | InterfaceError) -> StoreUnavailable:
+        reason = " ".join(str(error.orig).split())
+        return StoreUnavailable(f"database {self.shown_url}: {reason}; {_ADVICE}")
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self.engine.dispose()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # The text may hold a password and is not shown.
+        raise StoreError(f"the database URL cannot be read; {_ALLOWED} is allowed") from None
+    if parsed.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return parsed
+    shown = parsed.render_as_string(hide_password=True)
+    raise StoreError(f"database URL {shown!r}: {_ALLOWED} is allowed")
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours, see `begin` below
+        for setting in (f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {setting}")
+        connection.execute("PRAGMA journal_mode = WAL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options()["begin"])
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(
+        url, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
+    )

@@ -1,0 +1,131 @@
+"""Results: written once under a lease, read as a stream."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from math import isnan, nan
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, insert, select
+
+from blox_core.result import TrainingResult
+from blox_store.store import schema
+from blox_store.store.clock import now_s
+from blox_store.store.curves import (
+    COUNTS,
+    LOSSES,
+    pack_curves,
+    rounded_loss,
+    unpack_curves,
+)
+from blox_store.store.database import Database
+from blox_store.store.jobs import finish, lease_lost
+from blox_store.store.runs import insert_or_ignore
+from blox_store.store.values import JobState, Lease, ResultRow
+
+_ROWS_PER_FETCH: Final = 2000
+
+
+class Results:
+    """The results and environments of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def complete(self, lease: Lease, result: TrainingResult) -> None:
+        """Write a result and end its job, in one transaction; losses are rounded to 6 decimals.
+
+        Writing the same result again is a success, for a connection can drop during COMMIT. A
+        result whose lease was reaped is accepted if nobody else holds the job and it has not
+        ended. Raises LeaseLost otherwise, and then writes nothing.
+        """
+        with self._database.write() as connection:
+            ended = finish(lease, state=JobState(result.status), epoch=len(result.curves))
+            if connection.execute(ended).rowcount == 1:
+                environment_id = _environment_id(connection, asdict(result.environment))
+                values = _row(lease, result) | {"environment_id": environment_id}
+                connection.execute(insert(schema.results).values(finished_s=now_s(), **values))
+            elif _written_token(connection, lease) != lease.token:
+                raise lease_lost(lease)
+
+    def stream(self, connection: Connection, run_id: int) -> Iterator[ResultRow]:
+        """Yield the results of a run by arch index, within the caller's transaction."""
+        rows = connection.execution_options(yield_per=_ROWS_PER_FETCH).execute(
+            select(schema.results)
+            .where(schema.results.c.run_id == run_id)
+            .order_by(schema.results.c.arch_index)
+        )
+        for row in rows:
+            yield _result(row)
+
+    def environments(self, connection: Connection) -> dict[int, dict[str, str]]:
+        """Return the strings of every environment by its id, within the caller's transaction."""
+        rows = connection.execute(select(schema.environments))
+        return {row.id: dict(row.strings) for row in rows}
+
+
+def _row(lease: Lease, result: TrainingResult) -> dict[str, Any]:
+    curves = pack_curves(
+        [getattr(result.curves, name) for name in COUNTS],
+        [getattr(result.curves, name) for name in LOSSES],
+    )
+    test = result.test
+    return {
+        "run_id": lease.run_id,
+        "arch_index": lease.arch_index,
+        "lease_token": lease.token,
+        "worker": lease.worker,
+        "status": result.status,
+        "epochs": len(result.curves),
+        "best_epoch": result.best_epoch,
+        "test_top1": None if test is None else test.top1,
+        "test_top5": None if test is None else test.top5,
+        "test_loss": None if test is None or isnan(test.loss) else rounded_loss(test.loss),
+        "train_time_s": result.train_time_s,
+        "curves_layout": curves.layout,
+        "curves": curves.blob,
+    }
+
+
+def _result(row: Row[Any]) -> ResultRow:
+    counts, losses = unpack_curves(row.curves_layout, row.curves, row.epochs)
+    curves = dict(zip((*COUNTS, *LOSSES), (*counts, *losses), strict=True))
+    return ResultRow(
+        arch_index=row.arch_index,
+        status=row.status,
+        worker=row.worker,
+        lease_token=row.lease_token,
+        environment_id=row.environment_id,
+        best_epoch=row.best_epoch,
+        test_top1=row.test_top1,
+        test_top5=row.test_top5,
+        test_loss=nan if row.test_loss is None and row.test_top1 is not None else row.test_loss,
+        train_time_s=row.train_time_s,
+        **curves,
+    )
+
+
+def _written_token(connection: Connection, lease: Lease) -> str | None:
+    token: str | None = connection.scalar(
+        select(schema.results.c.lease_token).filter_by(
+            run_id=lease.run_id, arch_index=lease.arch_index
+        )
+    )
+    return token
+
+
+def _environment_id(connection: Connection, strings: Mapping[str, str]) -> int:
+    text = json.dumps(dict(strings), sort_keys=True)
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    connection.execute(
+        insert_or_ignore(connection.dialect, schema.environments).values(
+            fingerprint=fingerprint, strings=dict(strings)
+        )
+    )
+    found: int = connection.execute(
+        select(schema.environments.c.id).filter_by(fingerprint=fingerprint)
+    ).scalar_one()
+    return found

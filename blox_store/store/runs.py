@@ -1,0 +1,119 @@
+"""Runs: making one, adding its jobs, finding it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import Dialect, RowMapping, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from blox_store.errors import RunNotFound
+from blox_store.store import schema
+from blox_store.store.clock import now_s
+from blox_store.store.database import Database
+from blox_store.store.values import JobState, Run
+
+_JOBS_PER_STATEMENT: Final = 2000  # 8 values a job; PostgreSQL takes 65,535 a statement
+
+
+class Runs:
+    """The runs of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self,
+        *,
+        dataset: str,
+        recipe: Mapping[str, Any],
+        recipe_fingerprint: str,
+        seed: int,
+        trainer: str,
+        trainer_revision: int,
+    ) -> tuple[Run, bool]:
+        """Return the run with this identity and whether it was made just now."""
+        identity = {
+            "dataset": dataset,
+            "recipe_fingerprint": recipe_fingerprint,
+            "seed": seed,
+            "trainer": trainer,
+            "trainer_revision": trainer_revision,
+        }
+        with self._database.write() as connection:
+            made = connection.execute(
+                insert_or_ignore(connection.dialect, schema.runs)
+                .values(recipe=dict(recipe), paused=False, created_s=now_s(), **identity)
+                .returning(schema.runs.c.id)
+            ).first()
+            row = connection.execute(select(schema.runs).filter_by(**identity)).mappings().one()
+            return _run(row), made is not None
+
+    def add_jobs(self, run_id: int, indices: Iterable[int], *, priority: int = 0) -> int:
+        """Add pending jobs of these arch indices; return how many the run did not have yet."""
+        rows = [
+            {"run_id": run_id, "arch_index": index, "priority": priority, **_NEW_JOB}
+            for index in sorted(set(indices))
+        ]
+        added = 0
+        with self._database.write() as connection:
+            for start in range(0, len(rows), _JOBS_PER_STATEMENT):
+                statement = insert_or_ignore(connection.dialect, schema.jobs).values(
+                    [{**row, "updated_s": now_s()} for row in rows[start:][:_JOBS_PER_STATEMENT]]
+                )
+                new = connection.execute(statement.returning(schema.jobs.c.arch_index))
+                added += len(new.all())
+        return added
+
+    def all(self) -> list[Run]:
+        """Return all runs, the oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(schema.runs).order_by(schema.runs.c.id)).mappings()
+            return [_run(row) for row in rows]
+
+    def find(self, run_id: int | None = None, *, seed: int | None = None) -> Run:
+        """Return the only run that fits; raise RunNotFound, listing the candidates, otherwise."""
+        every = self.all()
+        fitting = [run for run in every if run_id in (None, run.id) and seed in (None, run.seed)]
+        if len(fitting) == 1:
+            return fitting[0]
+        asked = " and ".join(
+            f"{name} {value}"
+            for name, value in (("id", run_id), ("seed", seed))
+            if value is not None
+        )
+        wanted = f"run with {asked}" if asked else "run"
+        if not every:
+            raise RunNotFound("the store has no run; make one by 'blox init'")
+        if not fitting:
+            raise RunNotFound(f"no {wanted}; the store has {_listed(every)}")
+        raise RunNotFound(f"several runs fit, choose one by --run ID: {_listed(fitting)}")
+
+    def set_paused(self, run_id: int, paused: bool) -> None:
+        """Pause a run, so that none of its jobs can be claimed, or let it go on."""
+        with self._database.write() as connection:
+            connection.execute(update(schema.runs).filter_by(id=run_id).values(paused=paused))
+
+
+_NEW_JOB: Final = {
+    "state": JobState.PENDING.value,
+    "attempts": 0,
+    "claimed_epoch": 0,
+    "epoch": 0,
+}
+
+
+def insert_or_ignore(dialect: Dialect, table: Any) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT that passes over rows whose key is there already."""
+    if dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def _run(row: RowMapping) -> Run:
+    return Run(**{name: row[name] for name in Run.__dataclass_fields__})
+
+
+def _listed(runs: list[Run]) -> str:
+    return "; ".join(map(str, runs))

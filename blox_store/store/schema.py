@@ -1,0 +1,151 @@
+"""The tables of the store; `migrations` makes them, and a test compares the two.
+
+Times are seconds since the Unix epoch by the database's own clock (`clock.now_s`), as doubles.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+FINGERPRINT_LENGTH: Final = 64  # hex digits of a sha256
+TOKEN_LENGTH: Final = 32  # hex digits of a UUID
+JOB_STATES: Final = ("pending", "queued", "running", "succeeded", "diverged", "failed")
+RESULT_STATUSES: Final = ("succeeded", "diverged")
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, nullable=False),
+    Column("dataset", String(64), nullable=False),
+    Column("recipe", JSON, nullable=False),
+    Column("recipe_fingerprint", String(FINGERPRINT_LENGTH), nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("trainer", String(32), nullable=False),
+    Column("trainer_revision", Integer, nullable=False),
+    Column("paused", Boolean(create_constraint=False), nullable=False),
+    Column("created_s", Double, nullable=False),
+    PrimaryKeyConstraint("id", name="pk_runs"),
+    UniqueConstraint(
+        "dataset",
+        "recipe_fingerprint",
+        "seed",
+        "trainer",
+        "trainer_revision",
+        name="uq_runs_identity",
+    ),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("run_id", Integer, ForeignKey("runs.id", name="fk_jobs_runs"), nullable=False),
+    Column("arch_index", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),  # those that count against the job
+    Column("not_before_s", Double),
+    Column("lease_token", String(TOKEN_LENGTH)),
+    Column("lease_until_s", Double),
+    Column("claimed_epoch", Integer, nullable=False),  # `epoch` when the lease was taken
+    Column("epoch", Integer, nullable=False),
+    Column("worker", String(255)),
+    Column("error", Text),
+    Column("updated_s", Double, nullable=False),
+    PrimaryKeyConstraint("run_id", "arch_index", name="pk_jobs"),
+    CheckConstraint(_one_of("state", JOB_STATES), name="ck_jobs_state"),
+    CheckConstraint("arch_index BETWEEN 0 AND 91124", name="ck_jobs_arch_index"),
+    CheckConstraint("(state = 'running') = (lease_token IS NOT NULL)", name="ck_jobs_lease"),
+    Index("ix_jobs_claim", "run_id", "state", "priority", "arch_index"),
+)
+
+environments = Table(
+    "environments",
+    metadata,
+    Column("id", Integer, nullable=False),
+    Column("fingerprint", String(FINGERPRINT_LENGTH), nullable=False),
+    Column("strings", JSON, nullable=False),
+    PrimaryKeyConstraint("id", name="pk_environments"),
+    UniqueConstraint("fingerprint", name="uq_environments_fingerprint"),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("run_id", Integer, nullable=False),
+    Column("arch_index", Integer, nullable=False),
+    Column("lease_token", String(TOKEN_LENGTH), nullable=False),
+    Column("worker", String(255), nullable=False),
+    Column(
+        "environment_id",
+        Integer,
+        ForeignKey("environments.id", name="fk_results_environments"),
+        nullable=False,
+    ),
+    Column("status", String(16), nullable=False),
+    Column("epochs", Integer, nullable=False),
+    # These four are NULL where no epoch was finished.
+    Column("best_epoch", Integer),
+    Column("test_top1", Integer),
+    Column("test_top5", Integer),
+    Column("test_loss", Double),  # NULL beside counts is NaN, which SQLite cannot hold
+    Column("train_time_s", Double, nullable=False),
+    Column("curves_layout", SmallInteger, nullable=False),
+    Column("curves", LargeBinary, nullable=False),
+    Column("finished_s", Double, nullable=False),
+    PrimaryKeyConstraint("run_id", "arch_index", name="pk_results"),
+    ForeignKeyConstraint(
+        ["run_id", "arch_index"], ["jobs.run_id", "jobs.arch_index"], name="fk_results_jobs"
+    ),
+    CheckConstraint(_one_of("status", RESULT_STATUSES), name="ck_results_status"),
+)
+
+architectures = Table(
+    "architectures",
+    metadata,
+    Column("arch_index", Integer, nullable=False, autoincrement=False),
+    Column("stem_channels", Integer, nullable=False, autoincrement=False),
+    Column("classes", Integer, nullable=False, autoincrement=False),
+    Column("resolution", Integer, nullable=False, autoincrement=False),
+    Column("params", BigInteger, nullable=False),
+    Column("flops", BigInteger, nullable=False),
+    PrimaryKeyConstraint(
+        "arch_index", "stem_channels", "classes", "resolution", name="pk_architectures"
+    ),
+)
+
+latencies = Table(
+    "latencies",
+    metadata,
+    Column("device", String(255), nullable=False),
+    Column("arch_index", Integer, nullable=False, autoincrement=False),
+    Column("latency_ms", Double, nullable=False),
+    PrimaryKeyConstraint("device", "arch_index", name="pk_latencies"),
+)

@@ -1,0 +1,58 @@
+"""The store: opened at its schema's revision, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection
+
+from blox_store.store import revision
+from blox_store.store.database import Database
+from blox_store.store.jobs import Jobs
+from blox_store.store.results import Results
+from blox_store.store.runs import Runs
+from blox_store.store.static import StaticInfo
+
+
+class Store:
+    """The runs, jobs, results and static information of one database.
+
+    Raises StoreUnavailable if the database cannot be reached, and SchemaMismatch unless it is at
+    this version's schema revision. With `migrate`, an empty or older database is brought there.
+    """
+
+    def __init__(self, url: str, *, migrate: bool = False) -> None:
+        database = Database(url)
+        if migrate:
+            revision.upgrade(database)
+        revision.check(database)
+        self._database = database
+        self.url = database.shown_url
+        self.runs = Runs(database)
+        self.jobs = Jobs(database)
+        self.results = Results(database)
+        self.static = StaticInfo(database)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Read everything from one state of the database."""
+        with self._database.read() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,116 @@
+"""The values that the store takes and gives; rows of the database never leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class JobState(StrEnum):
+    """The states of a job; the last three are final."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job will not change any more by itself."""
+        return self in (JobState.SUCCEEDED, JobState.DIVERGED, JobState.FAILED)
+
+
+class NoClaim(Enum):
+    """Why a claim got no job, and so what becomes of the message that asked for it."""
+
+    NOTHING_DUE = "no job of the run is due"
+    UNKNOWN = "the run has no such job"
+    DUPLICATE = "another worker holds the job"
+    ENDED = "the job has ended"
+    PAUSED = "the run is paused"
+    NOT_DUE = "the job is not due yet"
+    OTHER_REVISION = "the run belongs to another trainer or trainer revision"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One benchmark in the making; what identifies it is fixed when it is made."""
+
+    id: int
+    dataset: str
+    recipe: Mapping[str, Any]
+    recipe_fingerprint: str
+    seed: int
+    trainer: str
+    trainer_revision: int
+    paused: bool
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.id}: {self.dataset}, recipe {self.recipe_fingerprint[:8]}, "
+            f"seed {self.seed}, trainer {self.trainer} {self.trainer_revision}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One architecture to train in one run.
+
+    `attempts` are those that count against the job; `lease_left_s` is negative once the lease has
+    expired and None unless the job is running.
+    """
+
+    run_id: int
+    arch_index: int
+    state: JobState
+    priority: int
+    attempts: int
+    epoch: int
+    worker: str | None
+    lease_left_s: float | None
+    error: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to train one job and to write its result, until it expires."""
+
+    run_id: int
+    arch_index: int
+    token: str
+    worker: str
+    duration_s: float
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ResultRow:
+    """A stored result: counts as integers, losses rounded to 6 decimals.
+
+    Curves have one element per finished epoch; `best_epoch` and the test metrics are None if there
+    is none.
+    """
+
+    arch_index: int
+    status: str
+    worker: str
+    lease_token: str
+    environment_id: int
+    best_epoch: int | None
+    train_top1: NDArray[np.int64]
+    train_top5: NDArray[np.int64]
+    train_loss: NDArray[np.float64]
+    val_top1: NDArray[np.int64]
+    val_top5: NDArray[np.int64]
+    val_loss: NDArray[np.float64]
+    test_top1: int | None
+    test_top5: int | None
+    test_loss: float | None
+    train_time_s: float
