@@ -2,8 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-# Extensions are rebuilt when one of these changes.
-BUILD_INPUTS := pyproject.toml $(wildcard blox_store/codec/*.cpp blox_store/codec/*.hpp) blox_store/codec/CMakeLists.txt
+# The codec is rebuilt, and the packages are installed again, when one of these changes.
+BUILD_INPUTS := pyproject.toml $(wildcard blox_store/codec/*.?pp) blox_store/codec/CMakeLists.txt \
+	$(wildcard blox*/__init__.py blox*/*/__init__.py)
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
@@ -41,7 +42,7 @@ clean: ## Remove the virtual environment and everything that was built
 $(VENV)/.python:
 	@PYTHON="$(PYTHON)" .ci/need build
 	@echo "== make setup: virtual environment $(VENV)"
-	$${PYTHON:-$(or $(PYTHON),python3)} -m venv $(VENV)
+	$(or $(PYTHON),python3) -m venv $(VENV)
 	@touch $@
 
 $(VENV)/.dependencies: pyproject.toml constraints.txt $(VENV)/.python

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Double
+from sqlalchemy import Connection, Double, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -28,3 +28,8 @@ def _postgresql(element: now_s, compiler: Any, **options: Any) -> str:
 @compiles(now_s, "sqlite")
 def _sqlite(element: now_s, compiler: Any, **options: Any) -> str:
     return f"((julianday('now') - {_UNIX_EPOCH_JULIAN_DAY}) * {_DAY_S})"
+
+
+def database_time(connection: Connection) -> float:
+    """Return the time of the database, for many rows of one statement."""
+    return connection.execute(select(now_s())).scalar_one()

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from blox_store.errors import LeaseLost
 from blox_store.store import schema
-from blox_store.store.clock import now_s
+from blox_store.store.clock import database_time, now_s
 from blox_store.store.database import Database
 from blox_store.store.values import Job, JobState, Lease, NoClaim
 
@@ -182,7 +182,7 @@ class Jobs:
                 .where(_JOBS.run_id == run_id)
                 .where(_JOBS.state.in_([*_CLAIMABLE, JobState.RUNNING.value]))
             )
-            return None if next_s is None else max(0.0, next_s - connection.scalar(select(now_s())))
+            return None if next_s is None else max(0.0, next_s - database_time(connection))
 
     def _change(self, lease: Lease, **values: Any) -> JobState:
         with self._database.write() as connection:

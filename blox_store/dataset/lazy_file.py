@@ -1,0 +1,142 @@
+"""A release file that is opened at once and decoded when something in it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blox_core.space import SPACE_SIZE, indices_of_digests
+from blox_store.dataset.arch_argument import Indices
+from blox_store.errors import NotInRelease, ReleaseCorrupt
+from blox_store.release.columns import Column, HashColumn, IntColumn, NumberColumn
+from blox_store.release.reader import read_header, read_table
+from blox_store.release.table import Table
+
+ABSENT: Final = -1
+HASH: Final = "model_hash"
+PICKLE_SUFFIX: Final = ".pickle"
+_SHOWN = 5
+
+
+def table_of(path: Path) -> Table:
+    """Read a release file; one that is a pickle only if its name says so.
+
+    Whoever gives such a name, or lists the format, has asked for it; a header alone has not.
+    """
+    return read_table(path, allow_pickle=path.suffix == PICKLE_SUFFIX)
+
+
+class LazyFile:
+    """One file of a release: `path` and `header` are there at once, the rows upon first need.
+
+    Raises what the reader raises, and ReleaseCorrupt if a model hash in the file is one that no
+    architecture has, or stands in two rows.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        self.header: Mapping[str, Any] = read_header(self.path)
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """The columns by name, `model_hash` first."""
+        return table_of(self.path).columns
+
+    @cached_property
+    def indices(self) -> NDArray[np.int32]:
+        """The arch index of each row, in the file's order."""
+        hashes: HashColumn = self.column(HASH, HashColumn)
+        indices = indices_of_digests(hashes.digests)
+        if (indices < 0).any():
+            row = int(np.argmax(indices < 0))
+            raise self.corrupt(
+                f"row {row} has model hash {hashes.value(row)}, which no architecture has"
+            )
+        return indices
+
+    @cached_property
+    def row_of(self) -> NDArray[np.int32]:
+        """The row of each of the 91,125 architectures, ABSENT where the file has none."""
+        rows = np.full(SPACE_SIZE, ABSENT, np.int32)
+        rows[self.indices] = np.arange(len(self.indices), dtype=np.int32)
+        twice = rows[self.indices] != np.arange(len(self.indices))
+        if twice.any():
+            row = int(np.argmax(twice))
+            text = self.column(HASH, HashColumn).value(row)
+            raise self.corrupt(f"model hash {text} stands in row {row} and in another one")
+        self.check_architectures(rows)
+        return rows
+
+    def load(self) -> None:
+        """Decode the file now, raising whatever is wrong with it."""
+        self.rows(0)
+
+    def check_architectures(self, row_of: NDArray[np.int32]) -> None:
+        """Compare the architectures with those of other files; any set is right by itself."""
+
+    @overload
+    def rows(self, index: int) -> int | None: ...
+    @overload
+    def rows(self, index: Indices) -> Indices: ...
+    def rows(self, index: int | Indices) -> int | Indices | None:
+        """Return the row of an arch index, None where there is none, or the rows of many.
+
+        Raises NotInRelease if any of many is absent: no number in an array could say so.
+        """
+        if isinstance(index, int):
+            row = int(self.row_of[index])
+            return None if row == ABSENT else row
+        rows: Indices = self.row_of[index].astype(np.intp)
+        absent = index[rows == ABSENT]
+        if len(absent):
+            shown = ", ".join(map(str, absent[:_SHOWN].tolist()))
+            more = ", …" if len(absent) > _SHOWN else ""
+            raise NotInRelease(
+                f"{len(absent)} of {len(index)} architectures are not in {self.path.name} "
+                f"({shown}{more}): the property `indices` of the data set has those that are there"
+            )
+        return rows
+
+    def integer(self, name: str, index: int | Indices) -> int | NDArray[np.int64] | None:
+        """Return the value of an integer column, None where absent; of many an array (n,)."""
+        rows = self.rows(index)
+        if rows is None:
+            return None
+        column: IntColumn = self.column(name, IntColumn)
+        held = column.data[rows]
+        # Differences of unsigned integers would wrap round.
+        return int(held) if isinstance(rows, int) else held.astype(np.int64)
+
+    def number(self, name: str, index: int | Indices) -> float | NDArray[np.float64] | None:
+        """Return the value of a column of doubles, None where absent; of many an array (n,)."""
+        rows = self.rows(index)
+        if rows is None:
+            return None
+        column: NumberColumn = self.column(name, NumberColumn)
+        values = column.apply(lambda held: held[rows]).floats()
+        return float(values) if isinstance(rows, int) else values
+
+    def record(self, index: int) -> dict[str, Any] | None:
+        """Return column → plain value of an arch index without its hash, None where absent."""
+        row = self.rows(index)
+        if row is None:
+            return None
+        return {name: held.value(row) for name, held in self.columns.items() if name != HASH}
+
+    def column(self, name: str, kind: type) -> Any:
+        """Return a column; raise ReleaseCorrupt if it is missing or not of that kind."""
+        column = self.columns.get(name)
+        if not isinstance(column, kind):
+            got = "no such column" if column is None else type(column).__name__
+            raise self.corrupt(f"column {name}: {got}, {kind.__name__} is needed")
+        return column
+
+    def corrupt(self, message: str) -> ReleaseCorrupt:
+        """Return an error about this file."""
+        return ReleaseCorrupt(message, path=str(self.path))

@@ -1,0 +1,112 @@
+"""The training metrics of a release, under the published names of the queries."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blox_store.dataset.arch_argument import Arch, resolve
+from blox_store.dataset.training import TrainingResults
+from blox_store.dataset.training_file import Best
+
+Float: TypeAlias = float | NDArray[np.float64] | None
+Seconds: TypeAlias = int | float | NDArray[np.int64] | NDArray[np.floating[Any]] | None
+Seed: TypeAlias = int | None
+
+
+class TrainingMetrics:
+    """Accuracies, losses and times by architecture.
+
+    Accuracies are percentages. Every method takes one architecture and returns a plain number, or
+    None if the release leaves it out; or many, and returns an array (n,), or raises NotInRelease.
+    `epoch` counts from 1 and means the last one if None; `best` takes the best value of the epochs
+    up to it. `seed=None` means a random one of the loaded seeds, one for each call.
+
+    Raises ArchitectureError for what denotes no architecture, QueryError for an epoch or a seed
+    that is not there and for a column whose file is not loaded.
+    """
+
+    def __init__(self, training: TrainingResults, rng: np.random.Generator | int | None) -> None:
+        self._training = training
+        self._base = training.base
+        self._rng = np.random.default_rng(rng)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the loaded trainings."""
+        return list(self._training.seeds)
+
+    def val_acc(
+        self, arch: Arch, epoch: int | None = None, best: bool = True, seed: Seed = None
+    ) -> Float:
+        """Return the validation accuracy (top-1)."""
+        return self._curve("val_top1", arch, epoch, Best.HIGHEST if best else None, seed)
+
+    def val_top5(
+        self, arch: Arch, epoch: int | None = None, best: bool = True, seed: Seed = None
+    ) -> Float:
+        """Return the validation accuracy (top-5)."""
+        return self._curve("val_top5", arch, epoch, Best.HIGHEST if best else None, seed)
+
+    def val_loss(
+        self, arch: Arch, epoch: int | None = None, best: bool = False, seed: Seed = None
+    ) -> Float:
+        """Return the validation loss."""
+        return self._curve("val_loss", arch, epoch, Best.LOWEST if best else None, seed)
+
+    def train_acc(
+        self, arch: Arch, epoch: int | None = None, best: bool = True, seed: Seed = None
+    ) -> Float:
+        """Return the training accuracy (top-1)."""
+        return self._curve("train_top1", arch, epoch, Best.HIGHEST if best else None, seed)
+
+    def train_top5(
+        self, arch: Arch, epoch: int | None = None, best: bool = True, seed: Seed = None
+    ) -> Float:
+        """Return the training accuracy (top-5)."""
+        return self._curve("train_top5", arch, epoch, Best.HIGHEST if best else None, seed)
+
+    def train_loss(
+        self, arch: Arch, epoch: int | None = None, best: bool = False, seed: Seed = None
+    ) -> Float:
+        """Return the training loss."""
+        return self._curve("train_loss", arch, epoch, Best.LOWEST if best else None, seed)
+
+    def test_acc(self, arch: Arch, seed: Seed = None) -> Float:
+        """Return the test accuracy (top-1) at the epoch of the best validation accuracy."""
+        return self._number("test_top1", arch, seed)
+
+    def test_loss(self, arch: Arch, seed: Seed = None) -> Float:
+        """Return the test loss at the epoch of the best validation accuracy."""
+        return self._number("test_loss", arch, seed)
+
+    def test_top5(self, arch: Arch, seed: Seed = None) -> Float:
+        """Return the test accuracy (top-5) at the epoch of the best validation accuracy."""
+        return self._number("test_top5", arch, seed)
+
+    def train_time(self, arch: Arch, epoch: int | None = None, seed: Seed = None) -> Seconds:
+        """Return the seconds that the training took, or its share of the first `epoch` epochs."""
+        file = self._training.file_with("train_time_s", self._seed(seed))
+        seconds = file.integer("train_time_s", resolve(arch))
+        if epoch is None or seconds is None:
+            return seconds
+        # The published order of the operations: the other one differs in the last bit.
+        return seconds * (file.checked_epoch(epoch) / file.epochs)
+
+    def _curve(
+        self, column: str, arch: Arch, epoch: int | None, best: Best | None, seed: Seed
+    ) -> Float:
+        file = self._training.file_with(column, self._seed(seed))
+        return file.at_epoch(column, resolve(arch), epoch, best)
+
+    def _number(self, column: str, arch: Arch, seed: Seed) -> Float:
+        file = self._training.file_with(column, self._seed(seed))
+        return file.number(column, resolve(arch))
+
+    def _seed(self, seed: Seed) -> int:
+        if seed is not None:
+            return self._training.checked_seed(seed)
+        seeds = self._training.seeds
+        return seeds[0] if len(seeds) == 1 else seeds[int(self._rng.integers(len(seeds)))]

@@ -1,0 +1,152 @@
+"""The files of a release folder, and which of them answer a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from blox_store.dataset.benchmarking import Devices
+from blox_store.errors import QueryError, ReleaseMismatch, ReleaseMissing
+from blox_store.release.names import FORMATS, Kind, ReleaseFile, scan_folder
+from blox_store.release.reader import read_header
+
+Formats: TypeAlias = str | Sequence[str]
+Seeds: TypeAlias = int | Sequence[int] | None
+# What a file holds: its kind, and the seed or device where the kind has one.
+Content: TypeAlias = tuple[Kind, int | str | None]
+
+# Pickles are read only where they are asked for.
+DEFAULT_FORMATS: Final[tuple[str, ...]] = ("blox", "csv")
+
+
+class ReleaseFolder:
+    """The files of a folder, each content in the most preferred format that is there.
+
+    Raises ReleaseMissing if there is no such folder or no base file of these formats in it.
+    """
+
+    def __init__(self, folder: Path, preferred_ext: Formats | None) -> None:
+        self.folder = folder
+        self.formats = format_names(preferred_ext)
+        self.files: dict[Content, ReleaseFile] = {}
+        self.other_formats: dict[Content, str] = {}
+        for file in scan_folder(folder):
+            self._add(file)
+        if not self._names("base"):
+            bases = [content for content in self.other_formats if content[0] == "base"]
+            raise self._missing(["blox-base-* file"], bases)
+
+    def _add(self, file: ReleaseFile) -> None:
+        content = content_of(file)
+        known = self.files.get(content)
+        if file.format not in self.formats:
+            self.other_formats.setdefault(content, file.format)
+        elif known is None or self._rank(file) < self._rank(known):
+            self.files[content] = file
+
+    def _rank(self, file: ReleaseFile) -> int:
+        return self.formats.index(file.format)
+
+    def _names(self, kind: Kind) -> list[Any]:
+        return sorted(name for of, name in self.files if of == kind)
+
+    def seeds(self, seeds: Seeds) -> list[int]:
+        """Return the seeds that a `seeds` argument means, whether they are there or not."""
+        if seeds is None:
+            return self._names("base")
+        chosen = list(seeds) if isinstance(seeds, (Sequence, np.ndarray)) else [seeds]
+        if not chosen or not all(_is_whole(seed) for seed in chosen):
+            raise QueryError(
+                f"seeds {seeds!r}: an integer, some integers, or None for all is allowed"
+            )
+        return [int(seed) for seed in dict.fromkeys(chosen)]
+
+    def devices(self, devices: Devices) -> list[str]:
+        """Return the devices that a `devices` argument means, whether they are there or not."""
+        if devices is None:
+            return self._names("bench")
+        if devices is False:
+            return []
+        chosen = [devices] if isinstance(devices, str) else devices
+        if not isinstance(chosen, Sequence) or not all(isinstance(name, str) for name in chosen):
+            raise QueryError(
+                f"devices {devices!r}: a name, some names, None for all or False for none is "
+                "allowed"
+            )
+        return list(dict.fromkeys(chosen))
+
+    def paths(self, wanted: Iterable[Content], *, check_names: bool) -> dict[Content, Path]:
+        """Return the path of each content, in that order.
+
+        Raises ReleaseMissing for those that are not there, all in one, and with `check_names`
+        ReleaseMismatch for a file whose header says that it holds something else.
+        """
+        wanted = list(wanted)
+        missing = [content for content in wanted if content not in self.files]
+        if missing:
+            raise self._missing(map(stem, missing), missing)
+        files = {content: self.files[content] for content in wanted}
+        if check_names:
+            for file in files.values():
+                check_name(file)
+        return {content: file.path for content, file in files.items()}
+
+    def _missing(self, names: Iterable[str], contents: Iterable[Content]) -> ReleaseMissing:
+        there = ", ".join(map(stem, self.files)) or "no such file"
+        message = (
+            f"{self.folder} has no {', '.join(names)} as {dotted(self.formats)} (it has {there})"
+        )
+        unread = {self.other_formats[c]: None for c in contents if c in self.other_formats}
+        if unread:
+            formats = [*self.formats, *unread]
+            return ReleaseMissing(
+                f"{message}: there is {dotted(unread)}, to read it give preferred_ext={formats}"
+            )
+        return ReleaseMissing(f"{message}: ask for what it has, or give another folder")
+
+
+def content_of(file: ReleaseFile) -> Content:
+    """Return what a file holds, as its name says."""
+    return file.kind, file.device if file.seed is None else file.seed
+
+
+def stem(content: Content) -> str:
+    """Return the name of a file without its extension."""
+    kind, name = content
+    return f"blox-{kind}" if name is None else f"blox-{kind}-{name}"
+
+
+def check_name(file: ReleaseFile) -> None:
+    """Raise ReleaseMismatch if the header of a file does not say what its name says."""
+    header = read_header(file.path)
+    for key, named in (("seed", file.seed), ("device", file.device)):
+        if header.get(key) != named:
+            raise ReleaseMismatch(
+                f"{file.path} has {key} {header.get(key)!r} in its header: rename the file "
+                "(validate_data=False reads it all the same)"
+            )
+
+
+def format_names(preferred_ext: Formats | None) -> tuple[str, ...]:
+    """Return the names of formats without their dots; raise QueryError for unknown ones."""
+    if preferred_ext is None:
+        return DEFAULT_FORMATS
+    given = [preferred_ext] if isinstance(preferred_ext, str) else list(preferred_ext)
+    names = tuple(str(name).removeprefix(".") for name in given)
+    if not names or not set(names) <= set(FORMATS):
+        raise QueryError(
+            f"preferred_ext {preferred_ext!r}: one or more of {dotted(FORMATS)} are allowed"
+        )
+    return names
+
+
+def dotted(formats: Iterable[str]) -> str:
+    """Return the extensions of formats, for a message."""
+    return ", ".join(f".{name}" for name in formats)
+
+
+def _is_whole(seed: Any) -> bool:
+    return isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)

@@ -1,0 +1,83 @@
+"""The training results of a release: base files, and ext files where they are loaded, by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from blox_store.dataset.file_group import (
+    OWN_HEADER_KEYS,
+    FileGroup,
+    Path,
+    check_same_headers,
+)
+from blox_store.dataset.training_file import SameArchitectures, TrainingFile
+from blox_store.errors import QueryError, ReleaseMismatch
+
+EXT: Final = "ext"
+
+
+class TrainingPart(FileGroup[TrainingFile]):
+    """The base files or the ext files of all seeds."""
+
+    dataset_type = "training"
+    named_by: ClassVar[str | None] = "seed"
+
+
+class TrainingResults:
+    """All training files of a release; `seeds` are in the order of the base files given.
+
+    All have to hold the same architectures (`validate_data`), which is seen when the second file is
+    decoded. Raises ReleaseMismatch if some seeds have an ext file and others do not.
+    """
+
+    def __init__(self, paths: Sequence[Path], validate_data: bool) -> None:
+        architectures = SameArchitectures() if validate_data else None
+        files = [TrainingFile(path, architectures) for path in paths]
+        ext = [file for file in files if file.header.get("part") == EXT]
+        self.base = TrainingPart([file for file in files if file not in ext], validate_data)
+        self.ext = TrainingPart(ext, validate_data) if ext else None
+        self.seeds: list[int] = list(self.base.files)
+        if self.ext is not None:
+            self._check_ext(self.ext, validate_data)
+
+    def _check_ext(self, ext: TrainingPart, validate_data: bool) -> None:
+        if ext.files.keys() != self.base.files.keys():
+            raise ReleaseMismatch(
+                f"base files of the seeds {self.seeds} and ext files of the seeds "
+                f"{list(ext.files)} were given: each seed needs both, or no ext file at all"
+            )
+        if validate_data:
+            check_same_headers([self.base.first, ext.first], OWN_HEADER_KEYS | {"part", "columns"})
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the base files and then those of the ext files, `model_hash` once."""
+        return self.base.columns + (self.ext.columns[1:] if self.ext is not None else [])
+
+    def file_with(self, column: str, seed: int) -> TrainingFile:
+        """Return the file of a seed that holds a column; raise QueryError if none is loaded."""
+        for part in (self.base, self.ext):
+            if part is not None and column in part.first.header["columns"]:
+                return part.files[seed]
+        raise QueryError(
+            f"{column} is not among the loaded columns ({', '.join(self.columns[1:])}): "
+            "load the ext files too, from_folder(folder, extended=True)"
+        )
+
+    def checked_seed(self, seed: Any) -> int:
+        """Return a seed as an int; raise QueryError if it is not loaded."""
+        whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+        if not whole or seed not in self.base.files:
+            raise QueryError(f"seed {seed!r}: the loaded seeds are {self.seeds}")
+        return int(seed)
+
+    def record(self, index: int, seed: int) -> dict[str, Any] | None:
+        """Return column → plain value of an architecture, None where it is absent."""
+        record = self.base.files[seed].record(index)
+        if record is None or self.ext is None:
+            return record
+        extended = self.ext.files[seed].record(index)
+        return record | (extended or dict.fromkeys(self.ext.columns[1:]))

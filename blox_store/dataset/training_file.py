@@ -1,0 +1,107 @@
+"""A file of training results: curves over the epochs, and numbers at the end of a training."""
+
+from __future__ import annotations
+
+from enum import Enum
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blox_store.dataset.arch_argument import Indices
+from blox_store.dataset.lazy_file import ABSENT, LazyFile
+from blox_store.errors import QueryError, ReleaseMismatch
+from blox_store.release.columns import NumberColumn
+
+
+class Best(Enum):
+    """Which end of a curve is the good one."""
+
+    HIGHEST = np.fmax  # unlike np.maximum it takes the number where the other one is NaN
+    LOWEST = np.fmin
+
+
+class SameArchitectures:
+    """Compares the architectures of files with those of the first one that was decoded."""
+
+    def __init__(self) -> None:
+        self._first: tuple[LazyFile, NDArray[np.bool_]] | None = None
+
+    def check(self, file: LazyFile, row_of: NDArray[np.int32]) -> None:
+        """Raise ReleaseMismatch unless the file has the architectures of those before it."""
+        here = row_of != ABSENT
+        first, there = self._first = self._first or (file, here)
+        differing = int((here != there).sum())
+        if differing:
+            raise ReleaseMismatch(
+                f"{file.path} has {here.sum()} architectures and {first.path} {there.sum()}; "
+                f"{differing} are in one of them only: they are not of one release "
+                "(validate_data=False reads them all the same)"
+            )
+
+
+class TrainingFile(LazyFile):
+    """A base or ext file of one seed."""
+
+    def __init__(
+        self, path: str | PathLike[str], architectures: SameArchitectures | None = None
+    ) -> None:
+        super().__init__(path)
+        self._architectures = architectures
+        self._curves: dict[tuple[str, Best | None], NumberColumn] = {}
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs of every curve."""
+        return int(self.header["epochs"])
+
+    def check_architectures(self, row_of: NDArray[np.int32]) -> None:
+        if self._architectures is not None:
+            self._architectures.check(self, row_of)
+
+    def curve(self, name: str, best: Best | None) -> NumberColumn:
+        """Return a curve (rows, epochs); with `best` every epoch holds the best one so far.
+
+        Raises ReleaseCorrupt if the lists of the column do not have one item an epoch.
+        """
+        curve = self._curves.get((name, best))
+        if curve is None:
+            curve = self._curves[name, best] = self._made_curve(name, best)
+        return curve
+
+    def _made_curve(self, name: str, best: Best | None) -> NumberColumn:
+        if best is not None:
+            return self.curve(name, None).apply(lambda held: best.value.accumulate(held, axis=1))
+        column: NumberColumn = self.column(name, NumberColumn)
+
+        def checked(held: NDArray[Any]) -> NDArray[Any]:
+            if held.shape != (len(column), self.epochs):
+                raise self.corrupt(f"column {name} is not a list of {self.epochs} numbers a row")
+            return held
+
+        return column.apply(checked)
+
+    def at_epoch(
+        self, name: str, index: int | Indices, epoch: int | None, best: Best | None
+    ) -> float | NDArray[np.float64] | None:
+        """Return a curve's value at an epoch (None: the last), or the best one up to it.
+
+        None where the architecture is absent; of many an array (n,).
+        """
+        position, rows = self.position(epoch), self.rows(index)
+        if rows is None:
+            return None
+        value = self.curve(name, best).apply(lambda held: held[rows, position]).floats()
+        return float(value) if isinstance(rows, int) else value
+
+    def position(self, epoch: int | None) -> int:
+        """Return the position of an epoch, counted from 1, in a curve; None means the last one."""
+        return (self.epochs if epoch is None else self.checked_epoch(epoch)) - 1
+
+    def checked_epoch(self, epoch: int) -> int:
+        """Return an epoch; raise QueryError unless it is an integer from 1 to the last one."""
+        whole = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool)
+        if not whole or not 1 <= epoch <= self.epochs:
+            raise QueryError(f"epoch {epoch!r}: an integer from 1 to {self.epochs} is allowed")
+        return int(epoch)
