@@ -1,0 +1,83 @@
+"""The process-wide switches of torch on which the bits of a training depend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+import torch
+
+from blox_core.recipe import Recipe
+
+CUBLAS_VARIABLE: Final = "CUBLAS_WORKSPACE_CONFIG"
+# One of the two settings with which cuBLAS is deterministic (its documentation, "Results
+# reproducibility"): eight buffers of 4,096 KiB.
+CUBLAS_DETERMINISTIC: Final = ":4096:8"
+
+
+@contextmanager
+def numerics(recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """Set precision, determinism and CPU threads as a recipe says, and restore them afterwards."""
+    with ExitStack() as stack:
+        stack.enter_context(_threads(recipe.cpu_threads))
+        stack.enter_context(_algorithms(deterministic=recipe.deterministic))
+        if device.type == "cuda" and recipe.deterministic:
+            stack.enter_context(_variable(CUBLAS_VARIABLE, CUBLAS_DETERMINISTIC))
+        precision = "tf32" if recipe.precision == "tf32" else "ieee"
+        backends: Any = torch.backends
+        for backend in (backends.cuda.matmul, backends.cudnn.conv):
+            stack.enter_context(_attribute(backend, "fp32_precision", precision))
+        for backend in (backends.mkldnn.matmul, backends.mkldnn.conv):
+            stack.enter_context(_attribute(backend, "fp32_precision", "ieee"))
+        yield
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _algorithms(*, deterministic: bool) -> Iterator[None]:
+    cudnn = torch.backends.cudnn
+    # Not torch.use_deterministic_algorithms: that imports torch's compiler, 4 s on two cores.
+    before = torch.get_deterministic_debug_mode()
+    with (
+        _attribute(cudnn, "deterministic", deterministic),
+        _attribute(cudnn, "benchmark", not deterministic),
+    ):
+        torch.set_deterministic_debug_mode("error" if deterministic else "default")
+        try:
+            yield
+        finally:
+            torch.set_deterministic_debug_mode(before)
+
+
+@contextmanager
+def _attribute(owner: Any, name: str, value: object) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

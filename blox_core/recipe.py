@@ -1,0 +1,184 @@
+"""How an architecture is trained: every number of it, in one value.
+
+A recipe describes; it neither builds a model nor opens a file, and needs no torch.
+`docs/training.md` has the source of every number of the presets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from blox_core.errors import RecipeError
+from blox_core.recipe_fields import MIN_RESOLUTION, check_field, refusal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Every number of a training; RecipeError names the field, the value and what is allowed.
+
+    Pixels are scaled to 0 … 1 before `mean` and `std` (of red, green and blue) normalise them. An
+    augmentation whose number is 0 is off. `cpu_threads` counts on a CPU only, where the last bits
+    of a result depend on it.
+    """
+
+    dataset: str
+    classes: int
+    train_images: int
+    val_images: int
+    test_images: int
+    split_seed: int
+    resolution: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    stem_channels: int
+
+    epochs: int
+    batch_size: int
+    eval_batch_size: int
+    lr: float
+    schedule: str
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+
+    randaugment_ops: int
+    randaugment_magnitude: int
+    randaugment_bins: int
+    flip_probability: float
+    crop_padding: int
+    cutout_size: int
+
+    precision: str
+    deterministic: bool
+    channels_last: bool
+    cpu_threads: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            check_field(field.name, getattr(self, field.name))
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if self.randaugment_magnitude >= self.randaugment_bins:
+            allowed = f"an integer below randaugment_bins = {self.randaugment_bins}"
+            raise refusal("randaugment_magnitude", self.randaugment_magnitude, allowed)
+        if self.nesterov and self.momentum == 0:
+            raise refusal("nesterov", self.nesterov, "False where momentum is 0")
+        # Below twice the least size the last layers see one pixel, and batch normalisation needs
+        # more than one value of a channel.
+        lone_image = self.train_images % self.batch_size == 1
+        if lone_image and self.resolution < 2 * MIN_RESOLUTION:
+            allowed = f"a size that leaves no last batch of 1 of {self.train_images} images"
+            raise refusal("batch_size", self.batch_size, allowed)
+
+    @property
+    def augmented(self) -> bool:
+        """Whether training images are changed in any way beyond being normalised."""
+        return any(
+            (self.randaugment_ops, self.flip_probability, self.crop_padding, self.cutout_size)
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 (hex) of all fields as JSON with sorted keys; it changes with any number."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as values that JSON holds exactly."""
+        values = asdict(self)
+        return values | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Return the recipe of `to_dict`'s values, also after a way through JSON.
+
+        Raises RecipeError for keys that are missing or unknown, and for values not allowed.
+        """
+        known = {field.name for field in fields(cls)}
+        if wrong := known.symmetric_difference(values):
+            raise RecipeError(
+                f"recipe fields missing or unknown: {', '.join(sorted(map(str, wrong)))}; "
+                f"exactly these are allowed: {', '.join(sorted(known))}"
+            )
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists})
+
+
+def preset(name: str) -> Recipe:
+    """Return the preset recipe of this name; raise RecipeError if there is none."""
+    if name not in PRESETS:
+        raise RecipeError(f"recipe {name!r}: one of {', '.join(PRESETS)} is allowed")
+    return PRESETS[name]
+
+
+_CIFAR100: Final = Recipe(
+    dataset="cifar100",
+    classes=100,
+    train_images=45_000,
+    val_images=5_000,
+    test_images=10_000,
+    split_seed=0,
+    resolution=32,
+    mean=(0.5070588235294118, 0.48666666666666664, 0.4407843137254902),
+    std=(0.26745098039215687, 0.2564705882352941, 0.27607843137254906),
+    stem_channels=32,
+    epochs=200,
+    batch_size=256,
+    eval_batch_size=1_000,
+    lr=0.01,
+    schedule="cosine",
+    momentum=0.9,
+    nesterov=False,
+    weight_decay=5e-4,
+    randaugment_ops=2,
+    randaugment_magnitude=14,
+    randaugment_bins=31,
+    flip_probability=0.5,
+    crop_padding=4,
+    cutout_size=16,
+    precision="tf32",
+    deterministic=True,
+    channels_last=True,
+    cpu_threads=4,
+)
+
+_CIFAR10: Final = replace(
+    _CIFAR100,
+    dataset="cifar10",
+    classes=10,
+    mean=(0.49137254901960786, 0.4823529411764706, 0.44666666666666666),
+    std=(0.24705882352941178, 0.24352941176470588, 0.2615686274509804),
+)
+
+_DIGITS: Final = replace(
+    _CIFAR100,
+    dataset="digits",
+    classes=10,
+    train_images=1_250,
+    val_images=250,
+    test_images=250,
+    mean=(0.3057, 0.3057, 0.3057),
+    std=(0.3755, 0.3755, 0.3755),
+    stem_channels=8,
+    epochs=5,
+    batch_size=32,
+    eval_batch_size=250,
+    randaugment_ops=0,
+    randaugment_magnitude=0,
+    flip_probability=0.0,
+    crop_padding=0,
+    cutout_size=0,
+    precision="fp32",
+    cpu_threads=1,
+)
+
+PRESETS: Final[Mapping[str, Recipe]] = MappingProxyType(
+    {"cifar100": _CIFAR100, "cifar10": _CIFAR10, "digits": _DIGITS}
+)
