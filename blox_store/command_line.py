@@ -25,7 +25,7 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
         return USAGE
     except click.UsageError as error:
         at = program if error.ctx is None else error.ctx.command_path
-        return _complain(program, f"{error.format_message()}; see '{at} --help'", USAGE)
+        return _complain(program, f"{error.format_message().rstrip('.')}; see '{at} --help'", USAGE)
     except click.Abort:
         return _complain(program, "interrupted", INTERRUPTED)
     except click.ClickException as error:

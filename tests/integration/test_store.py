@@ -7,18 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blox_core.environment import Environment
-from blox_core.metrics import Curves, Score
-from blox_core.result import TrainingResult
 from blox_store.errors import LeaseLost, RunNotFound, StoreError
 from blox_store.store import JobState, Lease, NoClaim, Store
+from tests.results import ENVIRONMENT, TEST_SCORE, made_up_result
 from tests.servers import wait_until
 
 LONG_S = 600.0
 SHORT_S = 0.05
 TRAINER = {"trainer": "torch", "trainer_revision": 1}
-ENVIRONMENT = {name: f"some {name}" for name in Environment.__dataclass_fields__}
-TEST = Score(top1=60, top5=90, loss=0.1234567)
 
 
 @pytest.fixture
@@ -47,30 +43,6 @@ def make_run(store, *, seed=0, fingerprint="f" * 64, revision=1):
 
 def claim(store, run, index=None, *, worker="w0@here", lease_s=LONG_S, **changed):
     return store.jobs.claim(run.id, index, worker=worker, lease_s=lease_s, **(TRAINER | changed))
-
-
-def result(epochs=2, *, status="succeeded", test=TEST, **changed_curves):
-    curve = np.arange(1, epochs + 1)
-    curves = {
-        "train_top1": curve * 10,
-        "train_top5": curve * 11,
-        "train_loss": curve / 3,
-        "val_top1": curve * 2,
-        "val_top5": curve * 3,
-        "val_loss": curve / 7,
-    }
-    return TrainingResult(
-        arch_index=3,
-        recipe_fingerprint="f" * 64,
-        seed=0,
-        trainer_revision=1,
-        status=status,
-        curves=Curves(**(curves | changed_curves)),
-        best_epoch=epochs or None,
-        test=test,
-        train_time_s=12.25,
-        environment=Environment(**ENVIRONMENT),
-    )
 
 
 def stored(store, run):
@@ -143,7 +115,7 @@ def test_a_claim_says_why_it_got_nothing(store, run):
     assert claim(store, run, 5, trainer_revision=2) is NoClaim.OTHER_REVISION
     assert claim(store, run, 5, trainer="simulated") is NoClaim.OTHER_REVISION
     lease = claim(store, run, 7)
-    store.results.complete(lease, result())
+    store.results.complete(lease, made_up_result())
     assert claim(store, run, 7) is NoClaim.ENDED
     store.runs.set_paused(run.id, True)
     assert claim(store, run, 5) is NoClaim.PAUSED
@@ -237,9 +209,9 @@ def test_the_last_allowed_attempt_ends_the_job_with_its_error_kept(store, run):
 
 
 def test_a_result_comes_back_as_it_was_written(store, run):
-    store.results.complete(claim(store, run, 5), result())
+    store.results.complete(claim(store, run, 5), made_up_result())
     lease = claim(store, run, 3)
-    store.results.complete(lease, result())
+    store.results.complete(lease, made_up_result())
     first, second = stored(store, run)
     assert (first.arch_index, second.arch_index) == (3, 5)
     assert (first.status, first.worker, first.lease_token) == ("succeeded", "w0@here", lease.token)
@@ -263,11 +235,11 @@ def test_a_result_comes_back_as_it_was_written(store, run):
 
 
 def test_a_diverged_result_keeps_its_losses(store, run):
-    bad = result(
+    bad = made_up_result(
         status="diverged",
         train_loss=np.array([1e9, np.nan]),
         val_loss=np.array([np.inf, 3.0]),
-        test=replace(TEST, loss=np.nan),
+        test=replace(TEST_SCORE, loss=np.nan),
     )
     store.results.complete(claim(store, run, 3), bad)
     (row,) = stored(store, run)
@@ -278,7 +250,7 @@ def test_a_diverged_result_keeps_its_losses(store, run):
 
 
 def test_a_result_without_a_finished_epoch_is_kept(store, run):
-    store.results.complete(claim(store, run, 3), result(0, status="diverged", test=None))
+    store.results.complete(claim(store, run, 3), made_up_result(0, status="diverged", test=None))
     (row,) = stored(store, run)
     assert len(row.val_top1) == len(row.train_loss) == 0
     assert (row.best_epoch, row.test_top1, row.test_top5, row.test_loss) == (None,) * 4
@@ -286,8 +258,8 @@ def test_a_result_without_a_finished_epoch_is_kept(store, run):
 
 def test_completing_twice_under_one_lease_is_one_success(store, run):
     lease = claim(store, run, 3)
-    store.results.complete(lease, result())
-    store.results.complete(lease, result())
+    store.results.complete(lease, made_up_result())
+    store.results.complete(lease, made_up_result())
     assert len(stored(store, run)) == 1
 
 
@@ -295,7 +267,7 @@ def test_a_late_result_is_accepted_if_nobody_else_holds_the_job(store, run):
     lease = claim(store, run, 3, lease_s=SHORT_S)
     expire(store, run, 3)
     store.jobs.reap(max_attempts=3)
-    store.results.complete(lease, result())
+    store.results.complete(lease, made_up_result())
     assert job(store, run, 3).state is JobState.SUCCEEDED
     assert len(stored(store, run)) == 1
 
@@ -306,10 +278,10 @@ def test_a_late_result_is_refused_if_another_worker_holds_the_job(store, run):
     store.jobs.reap(max_attempts=3)
     holder = claim(store, run, 3, worker="w1@there")
     with pytest.raises(LeaseLost):
-        store.results.complete(late, result(test=replace(TEST, top1=1)))
-    store.results.complete(holder, result(test=replace(TEST, top1=2)))
+        store.results.complete(late, made_up_result(test=replace(TEST_SCORE, top1=1)))
+    store.results.complete(holder, made_up_result(test=replace(TEST_SCORE, top1=2)))
     with pytest.raises(LeaseLost):
-        store.results.complete(late, result(test=replace(TEST, top1=1)))
+        store.results.complete(late, made_up_result(test=replace(TEST_SCORE, top1=1)))
     (row,) = stored(store, run)
     assert (row.worker, row.test_top1) == ("w1@there", 2)
 
@@ -319,22 +291,22 @@ def test_a_late_result_of_a_job_that_failed_is_refused(store, run):
     expire(store, run, 3)
     store.jobs.reap(max_attempts=1)
     with pytest.raises(LeaseLost):
-        store.results.complete(late, result())
+        store.results.complete(late, made_up_result())
     assert stored(store, run) == []
 
 
 def test_a_result_that_cannot_be_written_leaves_the_job_as_it_was(store, run):
     lease = claim(store, run, 3)
     with pytest.raises(StoreError, match="counts from -1 to 22: 0 to 4294967295 is allowed"):
-        store.results.complete(lease, result(val_top1=np.array([-1, 1])))
+        store.results.complete(lease, made_up_result(val_top1=np.array([-1, 1])))
     assert job(store, run, 3).state is JobState.RUNNING
-    store.results.complete(lease, result())
+    store.results.complete(lease, made_up_result())
 
 
 def test_a_snapshot_sees_one_state(store, run):
     with store.snapshot() as connection:
         assert list(store.results.stream(connection, run.id)) == []
-        store.results.complete(claim(store, run, 3), result())
+        store.results.complete(claim(store, run, 3), made_up_result())
         assert list(store.results.stream(connection, run.id)) == []
     assert len(stored(store, run)) == 1
 
@@ -342,7 +314,7 @@ def test_a_snapshot_sees_one_state(store, run):
 def test_the_next_change_is_that_of_a_due_job_or_of_a_lease(store, run):
     assert store.jobs.next_change_s(run.id) == pytest.approx(0, abs=1)
     for index in (3, 5):
-        store.results.complete(claim(store, run, index), result())
+        store.results.complete(claim(store, run, index), made_up_result())
     lease = claim(store, run, 7, lease_s=100)
     assert 50 < store.jobs.next_change_s(run.id) <= 100
     store.jobs.fail(lease, "boom", max_attempts=3, backoff_s=1000)
@@ -351,7 +323,7 @@ def test_the_next_change_is_that_of_a_due_job_or_of_a_lease(store, run):
 
 def test_nothing_changes_by_itself_once_all_jobs_have_ended(store, run):
     for index in (3, 5, 7):
-        store.results.complete(claim(store, run, index), result())
+        store.results.complete(claim(store, run, index), made_up_result())
     assert store.jobs.next_change_s(run.id) is None
 
 

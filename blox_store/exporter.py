@@ -1,0 +1,118 @@
+"""From a run in the store to the files of a release."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from blox_store.errors import ExportRefused, NotEncodable
+from blox_store.release.names import FORMATS, file_name
+from blox_store.release.writer import write_table
+from blox_store.release_tables import ReleaseTable, release_tables
+from blox_store.store import JobState, Run, Store
+
+_UNFINISHED = (JobState.PENDING, JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportReport:
+    """What an export wrote: its files, how many architectures, and the indices that it left out."""
+
+    files: tuple[Path, ...]
+    architectures: int
+    diverged: tuple[int, ...]
+    failed: tuple[int, ...]
+    unfinished: tuple[int, ...]
+
+
+def export(
+    store: Store, run: Run, out: Path, *, formats: Sequence[str] = FORMATS, allow_partial: bool
+) -> ExportReport:
+    """Write a run's finished architectures into the folder `out`, all files from one state.
+
+    Files that are there are replaced once all new ones are complete; an export that fails changes
+    none. Diverged and failed architectures are left out. Raises ExportRefused if nothing has
+    finished, if jobs are unfinished and `allow_partial` is false, or if files of other formats
+    would be left beside the new ones; NotEncodable for a value that the format cannot hold.
+    """
+    with store.snapshot() as connection:
+        states = store.jobs.indices(connection, run.id)
+        unfinished = sorted(index for state in _UNFINISHED for index in states[state])
+        _check_finished(run, states, unfinished, allow_partial)
+        tables = release_tables(store, connection, run)
+    files = _write(out, tables, formats)
+    return ExportReport(
+        files=files,
+        architectures=len(states[JobState.SUCCEEDED]),
+        diverged=tuple(states[JobState.DIVERGED]),
+        failed=tuple(states[JobState.FAILED]),
+        unfinished=tuple(unfinished),
+    )
+
+
+def _check_finished(
+    run: Run, states: dict[JobState, list[int]], unfinished: list[int], allow_partial: bool
+) -> None:
+    if not states[JobState.SUCCEEDED]:
+        raise ExportRefused(
+            f"{run}: none of its {sum(map(len, states.values()))} jobs has finished, so there is "
+            "nothing to export; train it by 'blox train --local'"
+        )
+    if unfinished and not allow_partial:
+        raise ExportRefused(
+            f"{run}: {len(unfinished)} of its {sum(map(len, states.values()))} jobs are "
+            "unfinished; train them, or export the rest by --allow-partial"
+        )
+
+
+def _write(out: Path, tables: list[ReleaseTable], formats: Sequence[str]) -> tuple[Path, ...]:
+    names = {
+        file_name(table.kind, seed=table.seed, device=table.device, format=format): (table, format)
+        for table in tables
+        for format in formats
+    }
+    _refuse_leftovers(out, set(names))
+    with _building_folder(out) as building:
+        for name, (table, format) in names.items():
+            _write_table(table, building / name, format)
+        return tuple((building / name).replace(out / name) for name in names)
+
+
+def _write_table(table: ReleaseTable, path: Path, format: str) -> None:
+    try:
+        write_table(table.table, path, format)
+    except NotEncodable as error:
+        rows = f"rows are counted from 0 by arch index, {len(table.table)} in all"
+        raise NotEncodable(f"{path.name}: {error} ({rows}); nothing was written") from error
+
+
+@contextmanager
+def _building_folder(out: Path) -> Iterator[Path]:
+    """Give a folder inside `out`, on the same file system; one made in vain goes with it."""
+    is_new = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=".export-", dir=out))
+    except OSError as error:
+        raise ExportRefused(f"folder {out} cannot be written to: {error.strerror}") from error
+    try:
+        yield building
+    finally:
+        shutil.rmtree(building)
+        if is_new and not any(out.iterdir()):
+            out.rmdir()
+
+
+def _refuse_leftovers(out: Path, names: set[str]) -> None:
+    """Refuse to leave older files of other formats, with other rows, beside the new ones."""
+    stems = {Path(name).stem for name in names}
+    old = {path.name for path in out.glob("blox-*") if path.stem in stems and path.is_file()}
+    if left := sorted(old - names):
+        raise ExportRefused(
+            f"folder {out} has {', '.join(left)} of an earlier export, which these formats would "
+            "leave as they are; add their formats to --formats, delete them, or give another folder"
+        )

@@ -1,0 +1,145 @@
+"""The demo: the whole path from arch indices to queries, on one machine, without servers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+import blox
+from blox_core.recipe import Recipe, preset
+from blox_core.space import OPS, Architecture
+from blox_store.exporter import ExportReport, export
+from blox_store.release.names import FORMATS
+from blox_store.release.reader import read_table
+from blox_store.store import JobState, ResultRow, Run, Store
+from blox_worker.device import checked_device
+from blox_worker.errors import DemoFailed
+from blox_worker.job import Worker
+from blox_worker.new_run import make_run
+from blox_worker.settings import WorkerSettings
+from blox_worker.training_session import local_worker, train_run
+
+# All three ops and several connectivities, each learning the digits well within 5 epochs.
+DEMO_INDICES: Final = (18639, 19314, 20665, 19629, 22689, 30834, 504, 75339)
+SEED: Final = 0
+# Short, so that a demo that was killed goes on soon after it is started again.
+_LEASE_S: Final = 20.0
+_HEARTBEAT_S: Final = 4.0
+
+
+def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: str | None) -> bool:
+    """Train, release and query small models in a folder; return False if it was interrupted.
+
+    Raises DemoFailed if not all jobs succeed or the release is not what is in the store.
+    """
+    console = Console(highlight=False)
+    recipe = preset("digits")
+    if epochs is not None:
+        recipe = replace(recipe, epochs=epochs)
+    folder.mkdir(parents=True, exist_ok=True)
+    url = database or f"sqlite:///{folder}/blox.db"
+    with Store(url, migrate=True) as store:
+        made = make_run(store, recipe, seed=SEED, indices=DEMO_INDICES[:architectures])
+        run = made.run
+        console.print(f"{'made' if made.is_new else 'found'} {run} in {store.url}", soft_wrap=True)
+        if not train_run(store, run, _worker(folder)):
+            console.print("stopped; run the same command again to go on where it stopped")
+            return False
+        _check_jobs(store, run)
+        release = folder / "release"
+        report = export(store, run, release, allow_partial=False)
+        _check_release(store, run, release, report)
+    console.print(
+        f"{len(report.files)} files in {release}; all formats hold equal values, "
+        "and blox.from_folder gives the numbers in the store"
+    )
+    console.print(_table(release, recipe))
+    return True
+
+
+def _worker(folder: Path) -> Worker:
+    settings = WorkerSettings(
+        data_dir=folder,
+        checkpoint_dir=folder / "checkpoints",
+        checkpoint_every_s=0,
+        lease_s=_LEASE_S,
+        heartbeat_s=_HEARTBEAT_S,
+    )
+    return local_worker(checked_device("cpu"), settings)
+
+
+def _check_jobs(store: Store, run: Run) -> None:
+    bad = store.jobs.matching(run.id, JobState.FAILED, JobState.DIVERGED)
+    if bad:
+        raise DemoFailed(
+            f"{len(bad)} jobs of the demo did not succeed; run 'blox status --database {store.url}'"
+        )
+
+
+def _check_release(store: Store, run: Run, release: Path, report: ExportReport) -> None:
+    _check_formats(report)
+    dataset = blox.from_folder(release, extended=True, seeds=run.seed)
+    with store.snapshot() as connection:
+        for row in store.results.stream(connection, run.id):
+            info = dataset.full_info(row.arch_index)
+            if not isinstance(info, dict) or any(
+                info[name] != value for name, value in _stored(run, row)
+            ):
+                raise DemoFailed(f"the release in {release} is not what is in the store")
+
+
+def _check_formats(report: ExportReport) -> None:
+    by_stem: dict[str, list[Any]] = {}
+    for path in report.files:
+        rows = read_table(path, allow_pickle=True).rows()
+        by_stem.setdefault(path.stem, []).append(rows)
+    for stem, contents in by_stem.items():
+        if len(contents) != len(FORMATS) or any(rows != contents[0] for rows in contents):
+            raise DemoFailed(f"the formats of {stem} do not hold equal values")
+
+
+def _stored(run: Run, row: ResultRow) -> list[tuple[str, Any]]:
+    """Return the release's columns as they follow from a row of the store."""
+    names = ("train_top1", "train_top5", "val_top1", "val_top5", "test_top1", "test_top5")
+    values: list[tuple[str, Any]] = []
+    for name in names:
+        images = run.recipe[f"{name.partition('_')[0]}_images"]
+        counts = np.atleast_1d(getattr(row, name)).tolist()
+        percent = [round(count / images * 100, 3) for count in counts]
+        values.append((name, percent[0] if name.startswith("test") else percent))
+    values += [("train_loss", row.train_loss.tolist()), ("val_loss", row.val_loss.tolist())]
+    return [*values, ("test_loss", row.test_loss), ("train_time_s", round(row.train_time_s))]
+
+
+def _table(release: Path, recipe: Recipe) -> Table:
+    dataset = blox.from_folder(release, include_static_info=True)
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("index", "cells", "params", "FLOPs", "val %", "test %", "seconds"):
+        table.add_column(heading, justify="left" if heading == "cells" else "right")
+    for arch in sorted(DEMO_INDICES):
+        if arch not in dataset:
+            continue
+        costs = f"{dataset.params(arch):,}", f"{dataset.flops(arch):,}"
+        accuracies = f"{dataset.val_acc(arch):.2f}", f"{dataset.test_acc(arch):.2f}"
+        seconds = f"{dataset.train_time(arch)}"
+        table.add_row(str(arch), describe_cells(arch), *costs, *accuracies, seconds)
+    return table
+
+
+def describe_cells(arch_index: int) -> str:
+    """Return the three cells in words, such as `conv→mbconv+skip | conv | conv∥bconv`."""
+    return " | ".join(_describe_cell(cell) for cell in Architecture(arch_index).cells)
+
+
+def _describe_cell(cell: tuple[int, int, int, int, int]) -> str:
+    op1, op2, prev, from_input, skip = cell
+    if not prev:
+        return f"{OPS[op1]}∥{OPS[op2]}" if skip else OPS[op2]
+    joined = f"({OPS[op1]}+x)" if from_input else OPS[op1]
+    return f"{joined}→{OPS[op2]}{'+skip' if skip else ''}"

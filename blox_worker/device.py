@@ -1,0 +1,29 @@
+"""The torch device of a worker."""
+
+from __future__ import annotations
+
+import torch
+
+from blox_worker.errors import DeviceMissing
+
+
+def checked_device(name: str | None) -> str:
+    """Return the name of a torch device that is there: CUDA's if there is one and none is named.
+
+    Raises DeviceMissing for a name that is no device, and for a GPU that is not there.
+    """
+    gpus = torch.cuda.device_count()
+    if name is None:
+        return "cuda" if gpus else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is not None and device.type == "cpu":
+        return name
+    if device is not None and device.type == "cuda" and (device.index or 0) < gpus:
+        return name
+    allowed = ["cpu", *(f"cuda:{number}" for number in range(gpus))]
+    raise DeviceMissing(
+        f"device {name!r}: this machine has {', '.join(allowed)}; choose one by --device"
+    )

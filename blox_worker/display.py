@@ -1,0 +1,120 @@
+"""What a person sees of a training: a progress bar on a terminal, a line for every job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from blox_core.recipe import Recipe
+from blox_core.result import TrainingResult
+from blox_core.trainer import EpochReport
+from blox_store.store import Job, Lease
+from blox_worker.job import Ending, JobOutcome
+
+_ETA_WINDOW_S = 3600.0  # architectures differ in cost; a short window would make the ETA jump
+
+
+class Display:
+    """Follows the local loop over these jobs of a recipe; its bar counts epochs."""
+
+    def __init__(
+        self, jobs: Sequence[Job], recipe: Recipe, *, console: Console | None = None
+    ) -> None:
+        self._console = console or Console()
+        self._recipe = recipe
+        self._epochs = recipe.epochs
+        self._jobs = len(jobs)
+        self._ended = {job.arch_index for job in jobs if job.state.ended}
+        self._open = {job.arch_index: job.epoch for job in jobs if not job.state.ended}
+        self._progress = Progress(
+            TextColumn("{task.fields[jobs]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("epochs, ETA"),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=self._console,
+            speed_estimate_period=_ETA_WINDOW_S,
+            disable=not self._console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        if self._ended:
+            self._console.print(f"{len(self._ended)} of {self._jobs} jobs had ended before")
+        self._progress.start()
+        self._task = self._progress.add_task("", total=self._jobs * self._epochs, jobs="")
+        self._show("")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def epoch_ended(self, lease: Lease, report: EpochReport) -> None:
+        """Move the bar."""
+        self._open[lease.arch_index] = report.epoch
+        val = percent(report.metrics.val.top1, self._recipe.val_images)
+        name = name_of(lease.arch_index)
+        self._show(f"{name} epoch {report.epoch}/{report.epochs}, val {val}")
+
+    def job_ended(self, outcome: JobOutcome) -> None:
+        """Print how a job ended."""
+        if outcome.ending in (Ending.COMPLETED, Ending.FAILED):
+            self._open.pop(outcome.arch_index, None)
+            self._ended.add(outcome.arch_index)
+        text = (
+            outcome.ending.value
+            if outcome.result is None
+            else describe(outcome.result, self._recipe)
+        )
+        detail = f": {outcome.error}" if outcome.error else ""
+        self._console.print(f"{name_of(outcome.arch_index)} {text}{detail}", highlight=False)
+        self._show("")
+
+    def waiting(self, running: int, pending: int) -> None:
+        """Say what is waited for."""
+        self._show(f"waiting: {running} jobs held by other workers, {pending} to be tried again")
+
+    def _show(self, description: str) -> None:
+        done = len(self._ended) * self._epochs + sum(self._open.values())
+        self._progress.update(
+            self._task,
+            completed=done,
+            description=description,
+            jobs=f"{len(self._ended)}/{self._jobs} jobs",
+        )
+
+
+def name_of(arch_index: int) -> str:
+    """Return the short name of an architecture."""
+    return f"a{arch_index:05d}"
+
+
+def percent(correct: int, images: int) -> str:
+    """Return an accuracy as text."""
+    return f"{100 * correct / images:.1f} %"
+
+
+def describe(result: TrainingResult, recipe: Recipe) -> str:
+    """Return a result in a few words."""
+    if result.status == "diverged" or result.test is None or result.best_epoch is None:
+        return f"diverged after {len(result.curves)} of {recipe.epochs} epochs"
+    best = result.curves.val_top1[result.best_epoch - 1]
+    return (
+        f"val {percent(best, recipe.val_images)} (epoch {result.best_epoch}), "
+        f"test {percent(result.test.top1, recipe.test_images)}, {result.train_time_s:.0f} s"
+    )

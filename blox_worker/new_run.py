@@ -1,0 +1,53 @@
+"""Making a run: the run itself, its jobs, and what is known of its models without training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blox_core.complexity import params_and_flops
+from blox_core.recipe import Recipe
+from blox_core.space import SPACE_SIZE
+from blox_core.training import TRAINER_REVISION
+from blox_store.store import Run, Store
+from blox_worker.job import TRAINER
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeRun:
+    """A run, whether it was made just now, and how many jobs it did not have before."""
+
+    run: Run
+    is_new: bool
+    jobs_added: int
+
+
+def make_run(store: Store, recipe: Recipe, *, seed: int, indices: Sequence[int]) -> MadeRun:
+    """Make the run of a recipe and a seed, or find it, and add jobs for these arch indices.
+
+    Params and FLOPs of all 91,125 architectures in the recipe's shape are stored with it.
+    """
+    _store_complexity(store, recipe)
+    run, is_new = store.runs.create(
+        dataset=recipe.dataset,
+        recipe=recipe.to_dict(),
+        recipe_fingerprint=recipe.fingerprint,
+        seed=seed,
+        trainer=TRAINER,
+        trainer_revision=TRAINER_REVISION,
+    )
+    added = store.runs.add_jobs(run.id, indices)
+    return MadeRun(run=run, is_new=is_new, jobs_added=added)
+
+
+def _store_complexity(store: Store, recipe: Recipe) -> None:
+    shape = {
+        "stem_channels": recipe.stem_channels,
+        "classes": recipe.classes,
+        "resolution": recipe.resolution,
+    }
+    if store.static.architecture_count(shape) == SPACE_SIZE:
+        return
+    params, flops = params_and_flops(recipe.classes, recipe.stem_channels, recipe.resolution)
+    rows = zip(range(SPACE_SIZE), params.tolist(), flops.tolist(), strict=True)
+    store.static.add_architectures(shape, rows)

@@ -1,0 +1,24 @@
+import pytest
+
+from blox_core.errors import DatasetMissing, ExtraMissing, RecipeError
+from blox_store.errors import StoreUnavailable
+from blox_worker.blame import is_node_fault
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DatasetMissing("no data"),
+        ExtraMissing("no library"),
+        StoreUnavailable("no database"),
+        OSError(28, "No space left on device"),
+        MemoryError(),
+    ],
+)
+def test_what_would_meet_any_job_is_the_nodes_fault(error):
+    assert is_node_fault(error)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("y"), RecipeError("z")])
+def test_anything_else_is_the_jobs_fault(error):
+    assert not is_node_fault(error)

@@ -1,0 +1,81 @@
+from types import SimpleNamespace
+
+import pytest
+
+from blox_core.data import load_data
+from blox_core.space import Architecture
+from blox_core.training import train, training_identity
+from blox_store.store import Lease
+from blox_worker.checkpoints import JobCheckpoints
+from tests.tiny import TINY
+
+INDEX = 14_321
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The checkpoints of a training after each of its epochs."""
+    found = []
+    train(
+        Architecture(INDEX),
+        TINY,
+        0,
+        device="cpu",
+        data=load_data(TINY, tmp_path_factory.getbasetemp()),
+        on_epoch=lambda report: found.append(report.checkpoint()),
+    )
+    return found
+
+
+def of_lease(folder, token, *, every_s=0.0, seed=0):
+    lease = Lease(run_id=1, arch_index=INDEX, token=token, worker="w", duration_s=60, attempts=0)
+    identity = training_identity(Architecture(INDEX), TINY, seed, "cpu")
+    return JobCheckpoints(folder, lease, identity, every_s=every_s)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_folder_is_made_and_empty(tmp_path):
+    checkpoints = of_lease(tmp_path / "a" / "b", "t1")
+    assert checkpoints.latest() is None
+    assert names(tmp_path / "a" / "b") == []
+
+
+def test_the_furthest_checkpoint_of_any_lease_is_found(tmp_path, made):
+    of_lease(tmp_path, "t1").save(made[1])
+    of_lease(tmp_path, "t2").save(made[0])
+    assert names(tmp_path) == ["run1-a14321-t1.checkpoint", "run1-a14321-t2.checkpoint"]
+    assert of_lease(tmp_path, "t3").latest().epoch == 2
+
+
+def test_a_checkpoint_replaces_the_last_one_of_its_lease(tmp_path, made):
+    checkpoints = of_lease(tmp_path, "t1")
+    checkpoints.save(made[0])
+    checkpoints.save(made[1])
+    assert names(tmp_path) == ["run1-a14321-t1.checkpoint"]
+    assert checkpoints.latest().epoch == 2
+
+
+def test_a_foreign_or_corrupt_checkpoint_is_reported_and_passed_over(tmp_path, made, caplog):
+    of_lease(tmp_path, "t1").save(made[0])
+    (tmp_path / "run1-a14321-t0.checkpoint").write_bytes(b"x")
+    assert of_lease(tmp_path, "t2", seed=1).latest() is None
+    assert "seed is 0, not 1" in caplog.text
+    assert "no intact checkpoint" in caplog.text
+
+
+def test_only_the_jobs_own_files_are_dropped(tmp_path, made):
+    for token in ("t1", "t2"):
+        of_lease(tmp_path, token).save(made[0])
+    (tmp_path / "run1-a14322-t1.checkpoint").write_bytes(b"of another job")
+    of_lease(tmp_path, "t2").drop()
+    assert names(tmp_path) == ["run1-a14322-t1.checkpoint"]
+
+
+@pytest.mark.parametrize(("every_s", "epoch", "written"), [(0, 1, 1), (600, 1, 0), (0, 3, 0)])
+def test_a_checkpoint_is_written_when_it_is_due_and_of_use(tmp_path, made, every_s, epoch, written):
+    report = SimpleNamespace(epoch=epoch, epochs=3, checkpoint=lambda: made[epoch - 1])
+    of_lease(tmp_path, "t1", every_s=every_s).after_epoch(report)
+    assert len(names(tmp_path)) == written
