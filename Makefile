@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # The codec is rebuilt, and the packages are installed again, when one of these changes.
 BUILD_INPUTS := pyproject.toml $(wildcard blox_store/codec/*.?pp) blox_store/codec/CMakeLists.txt \
 	$(wildcard blox*/__init__.py blox*/*/__init__.py)
+DEMO_DIR ?= demo
+DEMO_FLAGS ?=
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
@@ -16,8 +18,8 @@ help: ## List the targets
 setup: $(VENV)/.installed ## Make the virtual environment, install dependencies, build the C++ codec
 
 demo: setup ## Train 8 small models on handwritten digits, release them, query the release
-	@echo "== make demo: training, releasing and querying 8 models (blox demo --dir demo)"
-	$(BIN)/blox demo --dir demo
+	@echo "== make demo: blox demo --dir $(DEMO_DIR) $(DEMO_FLAGS)"
+	$(BIN)/blox demo --dir $(DEMO_DIR) $(DEMO_FLAGS)
 
 test: setup ## Run every check and every test; needs redis-server and PostgreSQL
 	@.ci/need servers

@@ -1,0 +1,90 @@
+"""The demo: trained, released, queried; interrupted and killed in mid-epoch."""
+
+import json
+import re
+import signal
+import sqlite3
+
+import blox
+from blox_worker.demo import DEMO_INDICES
+from tests.commands import Commands
+from tests.servers import wait_until
+
+FINISHED = re.compile(r"^a\d{5} val ", re.MULTILINE)
+
+
+def jobs(folder):
+    """The states and epochs of the jobs in the demo's store."""
+    path = folder / "blox.db"
+    if not path.exists():
+        return []
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        try:
+            return connection.execute("SELECT state, epoch FROM jobs ORDER BY 1").fetchall()
+        except sqlite3.OperationalError:  # its tables are not made yet
+            return []
+
+
+def checkpoints(folder):
+    return list((folder / "checkpoints").glob("*.checkpoint"))
+
+
+def test_the_demo_trains_releases_and_queries(demo):
+    folder, printed = demo
+    assert len(FINISHED.findall(printed)) == 2
+    assert "12 files in demo/release; all formats hold equal values" in printed
+    for heading in ("index", "cells", "params", "FLOPs", "val %", "test %", "seconds"):
+        assert heading in printed
+    d = blox.from_folder(folder / "release", include_static_info=True)
+    assert sorted(d.indices) == sorted(DEMO_INDICES[:2])
+    for index in d.indices:
+        assert f"{d.params(index):,}" in printed
+        assert f"{d.val_acc(index):.2f}" in printed
+
+
+def test_the_demo_started_again_repeats_nothing(demo):
+    folder, _ = demo
+    before = (folder / "release" / "blox-ext-0.blox").read_bytes()
+    printed = Commands(folder.parent).succeed("blox demo --dir demo --architectures 2 --epochs 1")
+    assert "found run 1" in printed
+    assert "2 of 2 jobs had ended before" in printed
+    assert not FINISHED.search(printed)
+    assert (folder / "release" / "blox-ext-0.blox").read_bytes() == before
+
+
+def results(folder):
+    """Every figure of the release but the training times."""
+    d = blox.from_folder(folder / "release", extended=True, include_static_info=True)
+    infos = [d.full_info(index) for index in sorted(d.indices)]
+    return json.dumps([{**info, "train_time_s": None} for info in infos])
+
+
+def test_an_interrupted_demo_goes_on_to_the_same_release(commands, tmp_path):
+    line = "blox demo --dir demo --architectures 1 --epochs 2"
+    folder = tmp_path / "demo"
+    process = commands.start(line)
+    wait_until(lambda: len(checkpoints(folder)) == 1, "the first epoch to end", 120)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "stopped; run the same command again to go on where it stopped" in out
+    assert jobs(folder) == [("pending", 1)]
+    assert not (folder / "release").exists()
+
+    assert len(FINISHED.findall(commands.succeed(line))) == 1
+    commands.succeed("blox demo --dir undisturbed --architectures 1 --epochs 2")
+    assert results(folder) == results(tmp_path / "undisturbed")
+    assert checkpoints(folder) == []
+
+
+def test_a_killed_demo_goes_on_once_its_lease_has_run_out(commands, tmp_path):
+    line = "blox demo --dir demo --architectures 1 --epochs 2"
+    folder = tmp_path / "demo"
+    process = commands.start(line)
+    wait_until(lambda: len(checkpoints(folder)) == 1, "the first epoch to end", 120)
+    process.kill()
+    process.communicate()
+    assert jobs(folder)[0][0] == "running"
+    printed = commands.succeed(line)
+    assert len(FINISHED.findall(printed)) == 1
+    assert jobs(folder) == [("succeeded", 2)]
