@@ -78,7 +78,9 @@ def test_every_command_option_and_setting_is_described():
     commands = {f"blox {name}": command for name, command in blox_command.commands.items()}
     commands["python -m blox_store.export"] = export_command.command
     for name, command in commands.items():
-        (section,) = re.findall(rf"^## `{name}`\n(.*?)(?=^## )", described, re.MULTILINE | re.DOTALL)
+        (section,) = re.findall(
+            rf"^## `{name}`\n(.*?)(?=^## )", described, re.MULTILINE | re.DOTALL
+        )
         for option in chain.from_iterable(option.opts for option in command.params):
             assert option in (described if option == "--database" else section), (name, option)
     for settings in (StoreSettings, WorkerSettings):
