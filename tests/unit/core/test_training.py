@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,90 +13,24 @@ import pytest
 import torch
 
 from blox_core.checkpoint import Checkpoint, load_checkpoint
-from blox_core.data import TrainingData
-from blox_core.errors import CheckpointError, RecipeError, TrainingStopped
-from blox_core.metrics import EpochMetrics, Score
+from blox_core.errors import CheckpointError, RecipeError
+from blox_core.metrics import Score
 from blox_core.recipe import Recipe, preset
 from blox_core.space import Architecture, index_of
-from blox_core.tally import Tally
 from blox_core.trainer import EpochReport, Trainer, initial_model, learning_rate
 from blox_core.training import TRAINER_REVISION, TrainingResult, train, training_identity
-
-ARCHITECTURE = Architecture(18639)  # a lone conv in every stage: the quickest
-ALL_OPS = [[[2], [1, 1, 1, 1]], [[0], [2, 0, 1, 1]], [[1], [0, 1, 0, 1]]]
-SEED = 7
-RECIPE = replace(
-    preset("digits"),
-    train_images=20,
-    val_images=9,
-    test_images=7,
-    resolution=8,
-    stem_channels=2,
-    epochs=3,
-    batch_size=8,
-    eval_batch_size=4,
-)
-AUGMENTED = replace(
+from tests.synthetic import (
+    ALL_OPS,
+    ARCHITECTURE,
+    AUGMENTED,
     RECIPE,
-    randaugment_ops=2,
-    randaugment_magnitude=14,
-    flip_probability=0.5,
-    crop_padding=2,
-    cutout_size=3,
+    SEED,
+    Observer,
+    figures,
+    run,
+    state,
+    synthetic_data,
 )
-
-
-def synthetic_data(recipe: Recipe = RECIPE) -> TrainingData:
-    """Return noise with a label in each image's brightness."""
-    generator = np.random.RandomState(0)
-    parts: dict[str, Any] = {}
-    for split in ("train", "val", "test"):
-        count, side = getattr(recipe, f"{split}_images"), recipe.resolution
-        labels = generator.randint(0, recipe.classes, count)
-        noise = generator.randint(0, 64, (count, side, side, 3))
-        parts[f"{split}_images"] = (noise + 19 * labels[:, None, None, None]).astype(np.uint8)
-        parts[f"{split}_labels"] = labels
-    return TrainingData(**parts)
-
-
-class Observer:
-    """Keeps the reports of a training and its last state."""
-
-    def __init__(self) -> None:
-        self.reports: list[EpochReport] = []
-
-    def __call__(self, report: EpochReport) -> None:
-        self.reports.append(report)
-
-
-def run(recipe: Recipe = RECIPE, seed: int = SEED, **options: Any) -> TrainingResult:
-    return train(ARCHITECTURE, recipe, seed, device="cpu", data=synthetic_data(recipe), **options)
-
-
-@cache
-def uninterrupted() -> TrainingResult:
-    return run()
-
-
-def figures(result: TrainingResult) -> tuple[Any, ...]:
-    """Return everything of a result but its times, bit by bit."""
-    curves = {name: array.tobytes() for name, array in vars(result.curves).items()}
-    return curves, result.test, result.best_epoch, result.status
-
-
-def state(checkpoint: Checkpoint) -> dict[str, bytes]:
-    """Return the bytes of every tensor of a checkpoint."""
-    return {
-        f"{part}.{name}": tensor.contiguous().numpy().tobytes()
-        for part in ("model", "momentum", "best_model")
-        for name, tensor in getattr(checkpoint, part).items()
-    }
-
-
-def stop_after(polls: int) -> Callable[[], bool]:
-    """Return a request to stop that comes at the poll after this many."""
-    count = iter(range(polls + 1))
-    return lambda: next(count) == polls
 
 
 class TestFigures:
@@ -315,97 +247,6 @@ class TestResuming:
         run(on_epoch=observer)
         with pytest.raises(CheckpointError, match=message):
             run(**other, checkpoint=observer.reports[0].checkpoint())
-
-
-class TestStopping:
-    def test_before_the_first_epoch_is_finished(self) -> None:
-        with pytest.raises(TrainingStopped, match="after epoch 0 of 3") as caught:
-            run(should_stop=stop_after(2))
-        assert caught.value.checkpoint is None
-
-    # An epoch asks 3 times in training and 3 times in validation; the test asks twice.
-    @pytest.mark.parametrize(
-        ("polls", "epoch"), [(6, 1), (7, 1), (10, 1), (12, 2), (17, 2), (18, 3), (19, 3)]
-    )
-    def test_gives_the_last_finished_epoch(self, polls: int, epoch: int) -> None:
-        with pytest.raises(TrainingStopped, match=f"after epoch {epoch} of 3") as caught:
-            run(should_stop=stop_after(polls))
-        checkpoint = caught.value.checkpoint
-        assert checkpoint is not None
-        assert checkpoint.epoch == epoch
-        assert figures(run(checkpoint=checkpoint)) == figures(uninterrupted())
-
-    def test_again_before_anything_new_is_finished(self) -> None:
-        observer = Observer()
-        run(on_epoch=observer)
-        checkpoint = observer.reports[0].checkpoint()
-        with pytest.raises(TrainingStopped) as caught:
-            run(checkpoint=checkpoint, should_stop=stop_after(0))
-        assert caught.value.checkpoint is not None
-        assert state(caught.value.checkpoint) == state(checkpoint)
-
-    def test_a_report_that_raises_ends_the_training(self) -> None:
-        def fail(report: EpochReport) -> None:
-            raise KeyError(report.epoch)
-
-        with pytest.raises(KeyError, match="1"):
-            run(on_epoch=fail)
-        assert not torch.are_deterministic_algorithms_enabled()
-
-
-class TestDiverging:
-    def test_at_once(self) -> None:
-        result = run(replace(RECIPE, lr=1e30))
-        assert result.status == "diverged"
-        assert len(result.curves) == 0
-        assert (result.best_epoch, result.test, result.train_time_s) == (None, None, 0.0)
-
-    @pytest.mark.parametrize("split", ["train", "val"])
-    @pytest.mark.parametrize("loss", [math.nan, math.inf])
-    def test_keeps_the_epochs_it_had(
-        self, monkeypatch: pytest.MonkeyPatch, split: str, loss: float
-    ) -> None:
-        run_epoch = Trainer._run_epoch
-
-        def diverge(trainer: Trainer, epoch: int) -> EpochMetrics:
-            metrics = run_epoch(trainer, epoch)
-            if epoch < 3:
-                return metrics
-            return replace(metrics, **{split: replace(getattr(metrics, split), loss=loss)})
-
-        whole = uninterrupted()
-        monkeypatch.setattr(Trainer, "_run_epoch", diverge)
-        result = run()
-        assert result.status == "diverged"
-        assert result.curves.val_loss.tolist() == whole.curves.val_loss[:2].tolist()
-        assert result.best_epoch in (1, 2)
-        assert result.test is not None
-
-    def test_ends_at_the_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        polls: list[int] = []
-        monkeypatch.setattr(Tally, "is_finite", lambda tally: len(polls) < 2)
-        monkeypatch.setattr(Tally, "score", lambda tally: Score(top1=0, top5=0, loss=math.nan))
-
-        def asked() -> bool:
-            polls.append(1)
-            return False
-
-        assert run(should_stop=asked).status == "diverged"
-        assert len(polls) == 2
-
-    def test_only_on_the_test_images(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        evaluate = Trainer._evaluate
-        calls: list[int] = []
-
-        def scripted(trainer: Trainer, batches: Any) -> Score:
-            calls.append(1)
-            score = evaluate(trainer, batches)
-            return replace(score, loss=math.inf) if len(calls) == 4 else score
-
-        monkeypatch.setattr(Trainer, "_evaluate", scripted)
-        result = run()
-        assert result.status == "diverged"
-        assert len(result.curves) == 3
 
 
 class TestArguments:
