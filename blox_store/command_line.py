@@ -32,6 +32,8 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
         return _complain(program, error.format_message(), FAILURE)
     except BloxError as error:
         return _complain(program, str(error), FAILURE)
+    except OSError as error:  # a full disk, a folder that may not be written to
+        return _complain(program, str(error), FAILURE)
     return code if isinstance(code, int) else SUCCESS
 
 

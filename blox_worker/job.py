@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -17,7 +18,7 @@ from blox_core.result import TrainingResult
 from blox_core.space import Architecture
 from blox_core.trainer import EpochReport
 from blox_core.training import TRAINER_REVISION, train, training_identity
-from blox_store.errors import LeaseLost
+from blox_store.errors import LeaseLost, StoreError
 from blox_store.store import JobState, Lease, NoClaim, Run, Store
 from blox_worker.blame import is_node_fault
 from blox_worker.checkpoints import JobCheckpoints
@@ -86,20 +87,16 @@ def run_job(
     if isinstance(lease, NoClaim):
         return lease
     with Heartbeat(store, lease, every_s=worker.settings.heartbeat_s) as heartbeat:
-        attempt = _Attempt(store, run, lease, worker, heartbeat)
         try:
-            return attempt.run(should_stop, on_epoch)
-        except TrainingStopped as stop:
-            return attempt.stopped(stop)
+            return _Attempt(store, run, lease, worker, heartbeat).run(should_stop, on_epoch)
         except LeaseLost as error:
-            return JobOutcome(
-                arch_index=lease.arch_index, ending=Ending.LEASE_LOST, error=str(error)
-            )
+            return _lease_lost(lease, error)
         except Exception as error:
-            if is_node_fault(error):
+            if not is_node_fault(error):
+                return _failed(store, lease, worker.settings, error)
+            with suppress(StoreError):  # what cannot be given back now runs out by itself
                 store.jobs.release(lease, heartbeat.epoch)
-                raise
-            return attempt.failed(error)
+            raise
 
 
 class _Attempt:
@@ -123,6 +120,16 @@ class _Attempt:
         )
 
     def run(self, should_stop: Callable[[], bool], on_epoch: JobReport) -> JobOutcome:
+        """Train to the end and write the result, or stop and give the lease back."""
+        try:
+            result = self._train(should_stop, on_epoch)
+        except TrainingStopped as stop:
+            return self._stopped(stop)
+        self._store.results.complete(self._lease, result)
+        self._checkpoints.drop()
+        return JobOutcome(arch_index=self._lease.arch_index, ending=Ending.COMPLETED, result=result)
+
+    def _train(self, should_stop: Callable[[], bool], on_epoch: JobReport) -> TrainingResult:
         checkpoint = self._checkpoints.latest()
         self._heartbeat.epoch = 0 if checkpoint is None else checkpoint.epoch
 
@@ -131,7 +138,7 @@ class _Attempt:
             self._checkpoints.after_epoch(report)
             on_epoch(self._lease, report)
 
-        result = train(
+        return train(
             self._architecture,
             self._recipe,
             self._seed,
@@ -141,11 +148,8 @@ class _Attempt:
             on_epoch=epoch_ended,
             should_stop=lambda: should_stop() or self._heartbeat.lost,
         )
-        self._store.results.complete(self._lease, result)
-        self._checkpoints.drop()
-        return JobOutcome(arch_index=self._lease.arch_index, ending=Ending.COMPLETED, result=result)
 
-    def stopped(self, stop: TrainingStopped) -> JobOutcome:
+    def _stopped(self, stop: TrainingStopped) -> JobOutcome:
         if stop.checkpoint is not None:
             self._checkpoints.save(stop.checkpoint)
         ending = Ending.LEASE_LOST
@@ -154,21 +158,28 @@ class _Attempt:
             ending = Ending.STOPPED
         return JobOutcome(arch_index=self._lease.arch_index, ending=ending)
 
-    def failed(self, error: Exception) -> JobOutcome:
-        settings = self._worker.settings
-        text = "".join(traceback.format_exception(error))
-        logger.warning("job %s failed", self._lease.arch_index, exc_info=error)
-        state = self._store.jobs.fail(
-            self._lease,
-            text,
+
+def _failed(store: Store, lease: Lease, settings: WorkerSettings, error: Exception) -> JobOutcome:
+    """Count the attempt against the job."""
+    logger.warning("job %s failed", lease.arch_index, exc_info=error)
+    try:
+        state = store.jobs.fail(
+            lease,
+            "".join(traceback.format_exception(error)),
             max_attempts=settings.max_attempts,
-            backoff_s=settings.retry_backoff_s * 2**self._lease.attempts,
+            backoff_s=settings.retry_backoff_s * 2**lease.attempts,
         )
-        return JobOutcome(
-            arch_index=self._lease.arch_index,
-            ending=Ending.FAILED if state is JobState.FAILED else Ending.RETRIED,
-            error=f"{type(error).__name__}: {error}",
-        )
+    except LeaseLost as lost:
+        return _lease_lost(lease, lost)
+    return JobOutcome(
+        arch_index=lease.arch_index,
+        ending=Ending.FAILED if state is JobState.FAILED else Ending.RETRIED,
+        error=f"{type(error).__name__}: {error}",
+    )
+
+
+def _lease_lost(lease: Lease, error: LeaseLost) -> JobOutcome:
+    return JobOutcome(arch_index=lease.arch_index, ending=Ending.LEASE_LOST, error=str(error))
 
 
 @lru_cache(maxsize=1)

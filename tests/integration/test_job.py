@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from blox_core.errors import DatasetMissing
 from blox_core.recipe import preset
@@ -167,6 +167,46 @@ def test_a_fault_of_the_node_is_raised_and_counts_for_no_job(store, tmp_path):
         execute(store, run, make_worker(tmp_path))
     (job,) = store.jobs.matching(run.id)
     assert (job.state, job.attempts, job.error) == (JobState.PENDING, 0, None)
+
+
+def test_a_folder_that_cannot_be_written_is_the_nodes_fault(store, worker):
+    worker.settings.checkpoint_dir.write_text("a file where the folder has to be")
+    run = make_run(store)
+    with pytest.raises(FileExistsError):
+        execute(store, run, worker)
+    (job,) = store.jobs.matching(run.id)
+    assert (job.state, job.attempts) == (JobState.PENDING, 0)
+
+
+@pytest.fixture
+def fail_without_lease(store, monkeypatch):
+    """Makes every training lose its lease and then fail in the given way."""
+
+    def arrange(error):
+        def train(*arguments, **options):
+            with store._database.write() as connection:
+                connection.execute(update(schema.jobs).values(lease_token="0" * 32))
+            raise error
+
+        monkeypatch.setattr(job_module, "train", train)
+
+    return arrange
+
+
+def test_a_fault_of_the_node_is_what_is_seen_when_the_lease_is_lost_too(
+    store, worker, fail_without_lease
+):
+    fail_without_lease(OSError(28, "No space left on device"))
+    with pytest.raises(OSError, match="No space left on device"):
+        execute(store, make_run(store), worker)
+
+
+def test_a_failure_after_the_lease_was_lost_counts_for_nothing(store, worker, fail_without_lease):
+    fail_without_lease(ValueError("late"))
+    run = make_run(store)
+    assert execute(store, run, worker).ending is Ending.LEASE_LOST
+    (job,) = store.jobs.matching(run.id)
+    assert (job.state, job.attempts) == (JobState.RUNNING, 0)
 
 
 def test_a_worker_whose_lease_was_taken_over_writes_nothing(store, tmp_path):

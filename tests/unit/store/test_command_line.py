@@ -20,6 +20,8 @@ def double(number):
         raise click.Abort
     if number == 15:
         raise click.FileError("fifteen.txt", hint="it is gone")
+    if number == 17:
+        raise OSError(28, "No space left on device", "file.txt")
     click.echo(2 * number)
     return 3 if number == 16 else None
 
@@ -32,6 +34,7 @@ def double(number):
         (["double", "--number", "13"], 1, "prog: 13 is not liked at all; choose another\n"),
         (["double", "--number", "14"], 130, "prog: interrupted\n"),
         (["double", "--number", "15"], 1, "prog: Could not open file 'fifteen.txt': it is gone\n"),
+        (["double", "--number", "17"], 1, "prog: [Errno 28] No space left on device: 'file.txt'\n"),
         (["double"], 2, "prog: Missing option '--number'; see 'prog double --help'\n"),
         (["halve"], 2, "prog: No such command 'halve'; see 'prog --help'\n"),
         (["--what"], 2, "prog: No such option '--what'; see 'prog --help'\n"),
