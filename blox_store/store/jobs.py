@@ -58,30 +58,11 @@ class Jobs:
         run now goes back to `pending`, so that its message may be forgotten.
         """
         token = uuid4().hex
-        may_run = and_(
-            _RUNS.id == run_id,
-            _RUNS.paused.is_(False),
-            _RUNS.trainer == trainer,
-            _RUNS.trainer_revision == trainer_revision,
-        )
+        wanted = _next_due(run_id) if arch_index is None else arch_index
         with self._database.write() as connection:
-            wanted = _next_due(run_id) if arch_index is None else arch_index
             claimed = connection.execute(
-                update(schema.jobs)
-                .where(
-                    _JOBS.run_id == run_id,
-                    _JOBS.arch_index == wanted,
-                    _due(),
-                    select(_RUNS.id).where(may_run).exists(),
-                )
-                .values(
-                    state=JobState.RUNNING.value,
-                    worker=worker,
-                    lease_token=token,
-                    lease_until_s=now_s() + lease_s,
-                    claimed_epoch=_JOBS.epoch,
-                    updated_s=now_s(),
-                )
+                _take(run_id, token, worker, lease_s)
+                .where(_JOBS.arch_index == wanted, _may_run(run_id, trainer, trainer_revision))
                 .returning(_JOBS.arch_index, _JOBS.attempts)
             ).first()
             if claimed is None:
@@ -195,6 +176,32 @@ class Jobs:
         if state is None:
             raise lease_lost(lease)
         return JobState(state)
+
+
+def _take(run_id: int, token: str, worker: str, lease_s: float) -> Update:
+    """Return the statement that leases the due jobs among those that it is narrowed down to."""
+    return (
+        update(schema.jobs)
+        .where(_JOBS.run_id == run_id, _due())
+        .values(
+            state=JobState.RUNNING.value,
+            worker=worker,
+            lease_token=token,
+            lease_until_s=now_s() + lease_s,
+            claimed_epoch=_JOBS.epoch,
+            updated_s=now_s(),
+        )
+    )
+
+
+def _may_run(run_id: int, trainer: str, trainer_revision: int) -> ColumnElement[bool]:
+    run = select(_RUNS.id).where(
+        _RUNS.id == run_id,
+        _RUNS.paused.is_(False),
+        _RUNS.trainer == trainer,
+        _RUNS.trainer_revision == trainer_revision,
+    )
+    return run.exists()
 
 
 def held_by(lease: Lease) -> ColumnElement[bool]:

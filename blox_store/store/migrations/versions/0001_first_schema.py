@@ -15,7 +15,8 @@ TOAST_TARGET_BYTES = 8160  # the largest allowed; a row below it stays in its pa
 
 def upgrade() -> None:
     """Make all tables."""
-    _make_runs_and_jobs()
+    _make_runs()
+    _make_jobs()
     _make_results()
     _make_static_information()
     if op.get_bind().dialect.name == "postgresql":
@@ -24,7 +25,7 @@ def upgrade() -> None:
         op.execute(f"ALTER TABLE results SET (toast_tuple_target = {TOAST_TARGET_BYTES})")
 
 
-def _make_runs_and_jobs() -> None:
+def _make_runs() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.Integer, nullable=False),
@@ -46,6 +47,9 @@ def _make_runs_and_jobs() -> None:
             name="uq_runs_identity",
         ),
     )
+
+
+def _make_jobs() -> None:
     op.create_table(
         "jobs",
         sa.Column("run_id", sa.Integer, nullable=False),
