@@ -121,7 +121,9 @@ def _table(release: Path, recipe: Recipe) -> Table:
     dataset = blox.from_folder(release, include_static_info=True)
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("index", "cells", "params", "FLOPs", "val %", "test %", "seconds"):
-        table.add_column(heading, justify="left" if heading == "cells" else "right")
+        table.add_column(
+            heading, justify="left" if heading == "cells" else "right", overflow="fold"
+        )
     for arch in sorted(DEMO_INDICES):
         if arch not in dataset:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -28,8 +29,14 @@ class Database:
 
     def __init__(self, url: str) -> None:
         parsed = _parsed(url)
+        self._file = Path(parsed.database or "") if parsed.drivername == "sqlite" else None
         self.shown_url = parsed.render_as_string(hide_password=True)
         self.engine = _sqlite(parsed) if parsed.drivername == "sqlite" else _postgresql(parsed)
+
+    @property
+    def is_missing_file(self) -> bool:
+        """Whether it is a SQLite file that is not there, and that connecting would make."""
+        return self._file is not None and self._file.parent.is_dir() and not self._file.exists()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -29,8 +29,10 @@ def current() -> str:
 
 def check(database: Database) -> None:
     """Raise SchemaMismatch unless the database is at the current revision."""
-    with database.read() as connection:
-        found = _revision(connection)
+    found = None
+    if not database.is_missing_file:
+        with database.read() as connection:
+            found = _revision(connection)
     if found == current():
         return
     if found is None:
