@@ -8,12 +8,11 @@ from typing import Any, Final
 import click
 
 from blox_core.errors import BloxError
+from blox_store.program import FAILURE, INTERRUPTED
 from blox_store.settings import StoreSettings, read_settings
 
 SUCCESS: Final = 0
-FAILURE: Final = 1  # something in the world is not as it has to be
 USAGE: Final = 2  # something on the command line is not as it has to be
-INTERRUPTED: Final = 130  # as shells report a process that SIGINT ended
 
 
 def run(command: click.Command, program: str, arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
-FAILURE: Final = 1
+FAILURE: Final = 1  # something in the world is not as it has to be
+INTERRUPTED: Final = 130  # as shells report a process that SIGINT ended
 _OUR_PACKAGES: Final = ("blox", "blox_core", "blox_store", "blox_worker")
 
 
@@ -20,6 +21,9 @@ def launch(module: str, *, program: str, extra: str, arguments: Sequence[str] | 
     try:
         command = import_module(module).command
         command_line = import_module("blox_store.command_line")
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{program}: interrupted\n")
+        return INTERRUPTED
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in _OUR_PACKAGES:
             raise

@@ -17,6 +17,7 @@ from blox_core.space import OPS, Architecture
 from blox_store.exporter import ExportReport, export
 from blox_store.release.names import FORMATS
 from blox_store.release.reader import read_table
+from blox_store.settings import read_settings
 from blox_store.store import JobState, ResultRow, Run, Store
 from blox_worker.device import checked_device
 from blox_worker.errors import DemoFailed
@@ -38,7 +39,7 @@ def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: 
 
     Raises DemoFailed if not all jobs succeed or the release is not what is in the store.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     recipe = preset("digits")
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
@@ -64,13 +65,13 @@ def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: 
 
 
 def _worker(folder: Path) -> Worker:
-    settings = WorkerSettings(
-        data_dir=folder,
-        checkpoint_dir=folder / "checkpoints",
-        checkpoint_every_s=0,
-        lease_s=_LEASE_S,
-        heartbeat_s=_HEARTBEAT_S,
-    )
+    own = {
+        "checkpoint_dir": folder / "checkpoints",
+        "checkpoint_every_s": 0.0,
+        "lease_s": _LEASE_S,
+        "heartbeat_s": _HEARTBEAT_S,
+    }
+    settings = read_settings(WorkerSettings).model_copy(update=own)
     return local_worker(checked_device("cpu"), settings)
 
 

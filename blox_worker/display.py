@@ -30,19 +30,19 @@ class Display:
     def __init__(
         self, jobs: Sequence[Job], recipe: Recipe, *, console: Console | None = None
     ) -> None:
-        self._console = console or Console()
+        self._console = console or Console(markup=False)
         self._recipe = recipe
         self._epochs = recipe.epochs
         self._jobs = len(jobs)
         self._ended = {job.arch_index for job in jobs if job.state.ended}
         self._open = {job.arch_index: job.epoch for job in jobs if not job.state.ended}
         self._progress = Progress(
-            TextColumn("{task.fields[jobs]}"),
+            TextColumn("{task.fields[jobs]}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("epochs, ETA"),
             TimeRemainingColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=self._console,
             speed_estimate_period=_ETA_WINDOW_S,
             disable=not self._console.is_terminal,
@@ -82,7 +82,8 @@ class Display:
             else describe(outcome.result, self._recipe)
         )
         detail = f": {outcome.error}" if outcome.error else ""
-        self._console.print(f"{name_of(outcome.arch_index)} {text}{detail}", highlight=False)
+        line = f"{name_of(outcome.arch_index)} {text}{detail}"
+        self._console.print(line, highlight=False, markup=False)
         self._show("")
 
     def waiting(self, running: int, pending: int) -> None:

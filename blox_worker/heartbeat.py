@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from blox_store.errors import LeaseLost, StoreUnavailable
+from blox_store.errors import LeaseLost, StoreError
 from blox_store.store import Lease, Store
 
 logger = logging.getLogger(__name__)
@@ -55,5 +55,5 @@ class Heartbeat:
                 logger.warning("%s", error)
                 self._lost.set()
                 return
-            except StoreUnavailable as error:
+            except StoreError as error:
                 logger.warning("no heartbeat: %s", error)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from blox_store.errors import StoreError, StoreUnavailable
@@ -24,13 +24,13 @@ class Database:
     """A database by its URL, `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.
 
     Raises StoreError for another URL, and StoreUnavailable from every transaction while the
-    database cannot be reached. No connection is held between transactions on PostgreSQL.
+    database cannot be reached, refuses this user, or is damaged. No connection is held between transactions on PostgreSQL.
     """
 
     def __init__(self, url: str) -> None:
         parsed = _parsed(url)
         self._file = Path(parsed.database or "") if parsed.drivername == "sqlite" else None
-        self.shown_url = parsed.render_as_string(hide_password=True)
+        self.shown_url = _shown(parsed)
         self.engine = _sqlite(parsed) if parsed.drivername == "sqlite" else _postgresql(parsed)
 
     @property
@@ -66,15 +66,13 @@ class Database:
                 connection.begin(),
             ):
                 yield connection
-        except (OperationalError, InterfaceError) as error:
-            raise self._unavailable(error) from error
-        except DatabaseError as error:
-            if "not a database" not in str(error.orig):
-                raise
+        except IntegrityError:
+            raise  # a constraint of ours: a bug, and no fault of the database
+        except DBAPIError as error:
             raise self._unavailable(error) from error
 
-    def _unavailable(self, error: DatabaseError | InterfaceError) -> StoreUnavailable:
-        reason = " ".join(str(error.orig).split())
+    def _unavailable(self, error: DBAPIError) -> StoreUnavailable:
+        reason, _, _ = str(error.orig).strip().partition("\n")  # what follows quotes the statement
         return StoreUnavailable(f"database {self.shown_url}: {reason}; {_ADVICE}")
 
     def close(self) -> None:
@@ -85,15 +83,20 @@ class Database:
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text may hold a password and is not shown.
         raise StoreError(f"the database URL cannot be read; {_ALLOWED} is allowed") from None
     if parsed.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return parsed
-    shown = parsed.render_as_string(hide_password=True)
-    raise StoreError(f"database URL {shown!r}: {_ALLOWED} is allowed")
+    raise StoreError(f"database URL {_shown(parsed)!r}: {_ALLOWED} is allowed")
+
+
+def _shown(url: URL) -> str:
+    """Return the URL without its password, which may stand in the query too."""
+    shown = {name: value for name, value in url.query.items() if name in ("host", "port")}
+    return url.set(query=shown).render_as_string(hide_password=True)
 
 
 def _sqlite(url: URL) -> Engine:

@@ -19,7 +19,7 @@ def status(run_id: int | None, database: str | None) -> None:
     """Show each run's jobs by state, the running ones, and those that failed."""
     with Store(command_line.database_url(database)) as store:
         runs = store.runs.all() if run_id is None else [store.runs.find(run_id)]
-        console = Console(highlight=False)
+        console = Console(highlight=False, markup=False)
         if not runs:
             console.print("the store has no run; make one by 'blox init'")
         for run in runs:

@@ -82,11 +82,22 @@ def test_status_shows_running_and_failed_jobs(commands, tmp_path):
         run = made_up_run(store, indices=range(10))
         claimed(store, run, 3)
         claimed(store, run, 4, lease_s=0.001)
-        store.jobs.fail(claimed(store, run, 5), "Trace\nBoom: x", max_attempts=1, backoff_s=0)
+        store.jobs.fail(
+            claimed(store, run, 5), "Trace\nBoom: x in [/data]", max_attempts=1, backoff_s=0
+        )
         store.runs.set_paused(run.id, True)
     shown = commands.succeed("blox status")
     assert "(paused): 7 pending, 2 running, 1 failed" in shown
-    for text in ("a00003", "somebody", "0/5", "s", "a00004", "expired", "a00005", "Boom: x"):
+    for text in (
+        "a00003",
+        "somebody",
+        "0/5",
+        "s",
+        "a00004",
+        "expired",
+        "a00005",
+        "Boom: x in [/data]",
+    ):
         assert text in shown
     assert "(paused): 7 pending, 2 running, 1 failed" in commands.succeed("blox status --run 1")
 

@@ -8,6 +8,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
 from blox_store.errors import SchemaMismatch, StoreError, StoreUnavailable
 from blox_store.store import Store, revision, schema
@@ -82,6 +84,8 @@ def test_tables_of_another_program_are_left_alone(database_url):
     [
         ("nonsense", "the database URL cannot be read; sqlite:///PATH or postgresql://"),
         ("mysql://root:secret@host/db", r"'mysql://root:\*\*\*@host/db': sqlite:///PATH or"),
+        ("postgresql://u:secret@h:port/db", "the database URL cannot be read; sqlite:///PATH"),
+        ("mysql://h/db?password=secret", "'mysql://h/db': sqlite:///PATH or"),
         ("sqlite://", "database URL 'sqlite://': sqlite:///PATH or postgresql://"),
     ],
 )
@@ -99,6 +103,41 @@ def test_a_database_that_cannot_be_reached_is_one_clear_line(tmp_path):
                 Store(url, migrate=migrate)
             assert "\n" not in str(got.value)
             assert "secret" not in str(got.value)
+
+
+def test_a_damaged_file_is_one_clear_line(sqlite_url, tmp_path):
+    with Store(sqlite_url, migrate=True) as store:
+        store.runs.all()
+    path = tmp_path / "store.db"
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(data)
+    with pytest.raises(StoreUnavailable, match="give a reachable one by --database") as caught:
+        Store(sqlite_url)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_user_without_rights_is_one_clear_line(postgres_url):
+    Store(postgres_url, migrate=True).close()
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS stranger")
+        connection.execute("CREATE ROLE stranger LOGIN")
+    try:
+        url = make_url(postgres_url).set(username="stranger")
+        with pytest.raises(StoreUnavailable, match="permission denied for table") as caught:
+            Store(url.render_as_string(hide_password=False))
+        assert "\n" not in str(caught.value)
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute("DROP ROLE stranger")
+
+
+def test_a_broken_constraint_is_no_outage(database_url):
+    Store(database_url, migrate=True).close()
+    database = Database(database_url)
+    with pytest.raises(IntegrityError), database.write() as connection:
+        connection.execute(text("INSERT INTO environments VALUES (1, NULL, '{}')"))
+    database.close()
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):

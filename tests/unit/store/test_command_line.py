@@ -62,6 +62,13 @@ def test_a_missing_dependency_names_the_extra_that_has_it(tmp_path, monkeypatch,
     )
 
 
+def test_an_interruption_while_it_starts_is_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "slow.py").write_text("raise KeyboardInterrupt\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert program.launch("slow", program="prog", extra="worker", arguments=[]) == 130
+    assert capsys.readouterr().err == "prog: interrupted\n"
+
+
 def test_a_missing_module_of_ours_is_a_bug_and_stays_a_traceback():
     with pytest.raises(ModuleNotFoundError):
         program.launch("blox_worker.nothing", program="prog", extra="worker", arguments=[])

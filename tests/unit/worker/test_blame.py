@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from blox_core.errors import DatasetMissing, ExtraMissing, RecipeError
 from blox_store.errors import StoreUnavailable
@@ -13,6 +14,11 @@ from blox_worker.blame import is_node_fault
         StoreUnavailable("no database"),
         OSError(28, "No space left on device"),
         MemoryError(),
+        torch.AcceleratorError("CUDA error: device-side assert triggered"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUDA error: unspecified launch failure"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
     ],
 )
 def test_what_would_meet_any_job_is_the_nodes_fault(error):

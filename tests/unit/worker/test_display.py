@@ -57,10 +57,10 @@ def test_every_ended_job_is_a_line(shown):
     result = made_up_result(3)
     with display:
         display.job_ended(JobOutcome(arch_index=7, ending=Ending.COMPLETED, result=result))
-        display.job_ended(JobOutcome(arch_index=9, ending=Ending.RETRIED, error="Boom: no"))
+        display.job_ended(JobOutcome(arch_index=9, ending=Ending.RETRIED, error="Boom: no [/x]"))
         display._progress.refresh()
     assert "a00007 val 30.0 % (epoch 3), test 300.0 %, 12 s" in text()
-    assert "a00009 to be tried again: Boom: no" in text()
+    assert "a00009 to be tried again: Boom: no [/x]" in text()
     assert "2/2 jobs" in text()
 
 
