@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import Final
 
 from blox_core.checkpoint import Checkpoint, CheckpointIdentity, load_checkpoint
 from blox_core.errors import CheckpointError
@@ -12,6 +13,8 @@ from blox_core.trainer import EpochReport
 from blox_store.store import Lease
 
 logger = logging.getLogger(__name__)
+
+_SHOWN_DIGITS: Final = 16  # of a recipe's fingerprint; the whole is checked inside the file
 
 
 class JobCheckpoints:
@@ -26,7 +29,9 @@ class JobCheckpoints:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._identity = identity
-        self._stem = f"run{lease.run_id}-a{lease.arch_index:05d}"
+        # Not the run's number: every store has a run 1, and stores may share a folder.
+        training = f"{identity.recipe_fingerprint[:_SHOWN_DIGITS]}-s{identity.seed}"
+        self._stem = f"{training}-a{lease.arch_index:05d}"
         self._path = folder / f"{self._stem}-{lease.token}.checkpoint"
         self._every_s = every_s
         self._saved_at = time.monotonic()

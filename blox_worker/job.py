@@ -18,7 +18,7 @@ from blox_core.result import TrainingResult
 from blox_core.space import Architecture
 from blox_core.trainer import EpochReport
 from blox_core.training import TRAINER_REVISION, train, training_identity
-from blox_store.errors import LeaseLost, StoreError
+from blox_store.errors import LeaseLost, StoreError, StoreUnavailable
 from blox_store.store import JobState, Lease, NoClaim, Run, Store
 from blox_worker.blame import is_node_fault
 from blox_worker.checkpoints import JobCheckpoints
@@ -109,6 +109,7 @@ class _Attempt:
         self._lease = lease
         self._worker = worker
         self._heartbeat = heartbeat
+        self._last_report: EpochReport | None = None
         self._seed = run.seed
         self._recipe = Recipe.from_dict(run.recipe)
         self._architecture = Architecture(lease.arch_index)
@@ -125,16 +126,23 @@ class _Attempt:
             result = self._train(should_stop, on_epoch)
         except TrainingStopped as stop:
             return self._stopped(stop)
-        self._store.results.complete(self._lease, result)
+        try:
+            self._store.results.complete(self._lease, result)
+        except StoreUnavailable:
+            self._keep_last_epoch()
+            raise
         self._checkpoints.drop()
         return JobOutcome(arch_index=self._lease.arch_index, ending=Ending.COMPLETED, result=result)
 
     def _train(self, should_stop: Callable[[], bool], on_epoch: JobReport) -> TrainingResult:
         checkpoint = self._checkpoints.latest()
-        self._heartbeat.epoch = 0 if checkpoint is None else checkpoint.epoch
+        first = 0 if checkpoint is None else checkpoint.epoch
+        self._heartbeat.epoch = first
+        self._store.jobs.start(self._lease, first)
 
         def epoch_ended(report: EpochReport) -> None:
             self._heartbeat.epoch = report.epoch
+            self._last_report = report
             self._checkpoints.after_epoch(report)
             on_epoch(self._lease, report)
 
@@ -148,6 +156,11 @@ class _Attempt:
             on_epoch=epoch_ended,
             should_stop=lambda: should_stop() or self._heartbeat.lost,
         )
+
+    def _keep_last_epoch(self) -> None:
+        """Let the next attempt start after the last epoch, so that it has little to do."""
+        if self._last_report is not None:
+            self._checkpoints.save(self._last_report.checkpoint())
 
     def _stopped(self, stop: TrainingStopped) -> JobOutcome:
         if stop.checkpoint is not None:

@@ -83,6 +83,18 @@ class Jobs:
         """
         self._change(lease, lease_until_s=now_s() + lease.duration_s, epoch=epoch)
 
+    def start(self, lease: Lease, epoch: int) -> None:
+        """Report the epoch from which an attempt goes on; what it finishes is counted from there.
+
+        Raises LeaseLost if the job is no longer this lease's.
+        """
+        self._change(
+            lease,
+            lease_until_s=now_s() + lease.duration_s,
+            epoch=epoch,
+            claimed_epoch=epoch,
+        )
+
     def release(self, lease: Lease, epoch: int) -> None:
         """Give a lease back without having ended the job; the attempt does not count.
 

@@ -74,7 +74,7 @@ jobs = Table(
     Column("not_before_s", Double),
     Column("lease_token", String(TOKEN_LENGTH)),
     Column("lease_until_s", Double),
-    Column("claimed_epoch", Integer, nullable=False),  # `epoch` when the lease was taken
+    Column("claimed_epoch", Integer, nullable=False),  # where the attempt started
     Column("epoch", Integer, nullable=False),
     Column("worker", String(255)),
     Column("error", Text),

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from blox_core.errors import DatasetMissing
 from blox_core.recipe import preset
 from blox_core.training import TRAINER_REVISION
-from blox_store.errors import StoreError
+from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState, NoClaim, Store, schema
 from blox_worker import job as job_module
 from blox_worker.job import TRAINER, Ending, Worker, run_job
@@ -135,7 +135,7 @@ def test_a_stopped_job_goes_on_to_the_undisturbed_result(store, worker, undistur
 def test_a_corrupt_checkpoint_is_reported_and_passed_over(store, worker, undisturbed, caplog):
     run = make_run(store)
     worker.settings.checkpoint_dir.mkdir()
-    bad = worker.settings.checkpoint_dir / f"run{run.id}-a{INDEX:05d}-old.checkpoint"
+    bad = worker.settings.checkpoint_dir / f"{TINY.fingerprint[:16]}-s3-a{INDEX}-old.checkpoint"
     bad.write_bytes(b"no checkpoint")
     assert execute(store, run, worker).ending is Ending.COMPLETED
     assert "no intact checkpoint" in caplog.text
@@ -167,6 +167,24 @@ def test_a_fault_of_the_node_is_raised_and_counts_for_no_job(store, tmp_path):
         execute(store, run, make_worker(tmp_path))
     (job,) = store.jobs.matching(run.id)
     assert (job.state, job.attempts, job.error) == (JobState.PENDING, 0, None)
+
+
+def test_a_result_that_cannot_be_written_is_not_trained_again(
+    store, tmp_path, undisturbed, monkeypatch
+):
+    def unavailable(*arguments):
+        raise StoreUnavailable("the database is away")
+
+    worker = make_worker(tmp_path, checkpoint_every_s=600)
+    run = make_run(store)
+    with monkeypatch.context() as away:
+        away.setattr(store.results, "complete", unavailable)
+        with pytest.raises(StoreUnavailable):
+            execute(store, run, worker)
+    epochs = []
+    again = execute(store, run, worker, on_epoch=lambda *report: epochs.append(report))
+    assert (again.ending, epochs) == (Ending.COMPLETED, [])
+    assert_same_result(stored(store, run)[0], undisturbed)
 
 
 def test_a_folder_that_cannot_be_written_is_the_nodes_fault(store, worker):

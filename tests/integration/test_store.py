@@ -175,6 +175,21 @@ def test_an_expired_lease_under_which_an_epoch_was_finished_does_not_count(store
     assert claim(store, run, 3) is NoClaim.ENDED
 
 
+def test_epochs_count_from_where_an_attempt_started(store, run):
+    store.jobs.release(claim(store, run, 3), 9)
+    lease = claim(store, run, 3, lease_s=SHORT_S)
+    store.jobs.start(lease, 4)  # its checkpoint was of an earlier epoch than was reported
+    store.jobs.heartbeat(lease, 5)
+    expire(store, run, 3)
+    assert [job.attempts for job in store.jobs.reap(max_attempts=1)] == [0]
+    lease = claim(store, run, 3, lease_s=SHORT_S)
+    store.jobs.start(lease, 5)
+    expire(store, run, 3)
+    assert [job.attempts for job in store.jobs.reap(max_attempts=2)] == [1]
+    with pytest.raises(LeaseLost):
+        store.jobs.start(lease, 5)
+
+
 def test_a_released_job_can_be_claimed_at_once_and_nothing_counts(store, run):
     lease = claim(store, run, 3)
     store.jobs.release(lease, 1)

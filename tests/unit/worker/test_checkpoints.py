@@ -10,6 +10,8 @@ from blox_worker.checkpoints import JobCheckpoints
 from tests.tiny import TINY
 
 INDEX = 14_321
+STEM = f"{TINY.fingerprint[:16]}-s0-a14321"
+OTHER_JOB = f"{TINY.fingerprint[:16]}-s0-a14322-t1.checkpoint"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def test_the_folder_is_made_and_empty(tmp_path):
 def test_the_furthest_checkpoint_of_any_lease_is_found(tmp_path, made):
     of_lease(tmp_path, "t1").save(made[1])
     of_lease(tmp_path, "t2").save(made[0])
-    assert names(tmp_path) == ["run1-a14321-t1.checkpoint", "run1-a14321-t2.checkpoint"]
+    assert names(tmp_path) == [f"{STEM}-t1.checkpoint", f"{STEM}-t2.checkpoint"]
     assert of_lease(tmp_path, "t3").latest().epoch == 2
 
 
@@ -54,24 +56,31 @@ def test_a_checkpoint_replaces_the_last_one_of_its_lease(tmp_path, made):
     checkpoints = of_lease(tmp_path, "t1")
     checkpoints.save(made[0])
     checkpoints.save(made[1])
-    assert names(tmp_path) == ["run1-a14321-t1.checkpoint"]
+    assert names(tmp_path) == [f"{STEM}-t1.checkpoint"]
     assert checkpoints.latest().epoch == 2
 
 
 def test_a_foreign_or_corrupt_checkpoint_is_reported_and_passed_over(tmp_path, made, caplog):
     of_lease(tmp_path, "t1").save(made[0])
-    (tmp_path / "run1-a14321-t0.checkpoint").write_bytes(b"x")
+    (tmp_path / f"{STEM}-t1.checkpoint").rename(tmp_path / f"{STEM[:-8]}1-a14321-t1.checkpoint")
+    (tmp_path / f"{STEM[:-8]}1-a14321-t0.checkpoint").write_bytes(b"x")
     assert of_lease(tmp_path, "t2", seed=1).latest() is None
     assert "seed is 0, not 1" in caplog.text
     assert "no intact checkpoint" in caplog.text
 
 
+def test_trainings_of_other_stores_are_left_alone(tmp_path, made):
+    of_lease(tmp_path, "t1").save(made[0])
+    of_lease(tmp_path, "t2", seed=1).drop()
+    assert names(tmp_path) == [f"{STEM}-t1.checkpoint"]
+
+
 def test_only_the_jobs_own_files_are_dropped(tmp_path, made):
     for token in ("t1", "t2"):
         of_lease(tmp_path, token).save(made[0])
-    (tmp_path / "run1-a14322-t1.checkpoint").write_bytes(b"of another job")
+    (tmp_path / OTHER_JOB).write_bytes(b"of another job")
     of_lease(tmp_path, "t2").drop()
-    assert names(tmp_path) == ["run1-a14322-t1.checkpoint"]
+    assert names(tmp_path) == [OTHER_JOB]
 
 
 @pytest.mark.parametrize(("every_s", "epoch", "written"), [(0, 1, 1), (600, 1, 0), (0, 3, 0)])
