@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +17,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from blox_core.atomic_file import replace_file
 from blox_core.errors import CheckpointError
 from blox_core.metrics import EpochMetrics, Score
 
@@ -82,19 +80,19 @@ class Checkpoint:
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint; a file of that name is replaced at once or not at all."""
-        _write_atomically(Path(path), _encoded(self.on_cpu()))
+        replace_file(Path(path), [_encoded(self.on_cpu())])
 
 
 def load_checkpoint(path: str | Path, identity: CheckpointIdentity) -> Checkpoint:
     """Read a checkpoint into main memory.
 
-    Raises CheckpointError if the file is missing, corrupt, or of another training.
+    Raises CheckpointError if the file is missing, unreadable, corrupt, or of another training.
     """
     path = Path(path)
     try:
         data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise CheckpointError(f"checkpoint {path}: no such file; start without it") from error
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path}: {error.strerror}; start without it") from error
     checkpoint = _decoded(data, f"checkpoint {path}")
     identity.check(checkpoint.identity, f"checkpoint {path}")
     return checkpoint
@@ -150,27 +148,3 @@ def _restored_epoch(
     train: Mapping[str, Any], val: Mapping[str, Any], seconds: float
 ) -> EpochMetrics:
     return EpochMetrics(train=Score(**train), val=Score(**val), seconds=seconds)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename in this directory last through a power failure."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

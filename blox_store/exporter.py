@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from blox_core.atomic_file import sync_folder
 from blox_store.errors import ExportRefused, NotEncodable
 from blox_store.release.names import FORMATS, file_name
 from blox_store.release.writer import write_table
+from blox_store.release_neighbours import check_neighbours
 from blox_store.release_tables import ReleaseTable, release_tables
 from blox_store.store import JobState, Run, Store
 
@@ -34,10 +36,11 @@ def export(
 ) -> ExportReport:
     """Write a run's finished architectures into the folder `out`, all files from one state.
 
-    Files that are there are replaced once all new ones are complete; an export that fails changes
-    none. Diverged and failed architectures are left out. Raises ExportRefused if nothing has
-    finished, if jobs are unfinished and `allow_partial` is false, or if files of other formats
-    would be left beside the new ones; NotEncodable for a value that the format cannot hold.
+    Files that are there are moved over, one after the other, once all new ones are complete; an
+    export that fails before changes none. Diverged and failed architectures are left out. Raises
+    ExportRefused if nothing has finished, if jobs are unfinished and `allow_partial` is false, or
+    if the new files would spoil what is in the folder (`check_neighbours`); NotEncodable for a
+    value that the format cannot hold.
     """
     with store.snapshot() as connection:
         states = store.jobs.indices(connection, run.id)
@@ -75,11 +78,13 @@ def _write(out: Path, tables: list[ReleaseTable], formats: Sequence[str]) -> tup
         for table in tables
         for format in formats
     }
-    _refuse_leftovers(out, set(names))
+    check_neighbours(out, tables, names)
     with _building_folder(out) as building:
         for name, (table, format) in names.items():
             _write_table(table, building / name, format)
-        return tuple((building / name).replace(out / name) for name in names)
+        files = tuple((building / name).replace(out / name) for name in names)
+    sync_folder(out)
+    return files
 
 
 def _write_table(table: ReleaseTable, path: Path, format: str) -> None:
@@ -105,14 +110,3 @@ def _building_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(building)
         if is_new and not any(out.iterdir()):
             out.rmdir()
-
-
-def _refuse_leftovers(out: Path, names: set[str]) -> None:
-    """Refuse to leave older files of other formats, with other rows, beside the new ones."""
-    stems = {Path(name).stem for name in names}
-    old = {path.name for path in out.glob("blox-*") if path.stem in stems and path.is_file()}
-    if left := sorted(old - names):
-        raise ExportRefused(
-            f"folder {out} has {', '.join(left)} of an earlier export, which these formats would "
-            "leave as they are; add their formats to --formats, delete them, or give another folder"
-        )

@@ -163,13 +163,12 @@ class _Attempt:
             self._checkpoints.save(self._last_report.checkpoint())
 
     def _stopped(self, stop: TrainingStopped) -> JobOutcome:
+        if self._heartbeat.lost:  # a file of a job that is another's would stay for ever
+            return JobOutcome(arch_index=self._lease.arch_index, ending=Ending.LEASE_LOST)
         if stop.checkpoint is not None:
             self._checkpoints.save(stop.checkpoint)
-        ending = Ending.LEASE_LOST
-        if not self._heartbeat.lost:
-            self._store.jobs.release(self._lease, self._heartbeat.epoch)
-            ending = Ending.STOPPED
-        return JobOutcome(arch_index=self._lease.arch_index, ending=ending)
+        self._store.jobs.release(self._lease, self._heartbeat.epoch)
+        return JobOutcome(arch_index=self._lease.arch_index, ending=Ending.STOPPED)
 
 
 def _failed(store: Store, lease: Lease, settings: WorkerSettings, error: Exception) -> JobOutcome:

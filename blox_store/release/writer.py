@@ -6,9 +6,9 @@ import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
-from blox_store.errors import NotEncodable
+from blox_core.atomic_file import replace_file
+from blox_store.errors import NotEncodable, ReleaseError
 from blox_store.release import csv_payload, payload
-from blox_store.release.atomic_file import replace_file
 from blox_store.release.column_type import choose_type
 from blox_store.release.encodable import encodable
 from blox_store.release.header import FORMAT_KEYS, join_header
@@ -26,7 +26,10 @@ def write_table(table: Table, path: Path, format: str) -> None:
     """
     if format not in FORMAT_KEYS:
         raise NotEncodable(f"no format {format!r}; allowed are {', '.join(FORMAT_KEYS)}")
-    replace_file(path, _pieces(encodable(table), format))
+    try:
+        replace_file(path, _pieces(encodable(table), format))
+    except OSError as error:
+        raise ReleaseError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _pieces(table: Table, format: str) -> Iterator[bytes]:

@@ -136,6 +136,46 @@ def test_a_second_seed_joins_the_first(store, run, out):
     assert d.val_acc(5, seed=1) == 100.0
 
 
+def test_another_seed_of_other_architectures_is_kept_apart(store, run, out):
+    finish_all(store, run)
+    export(store, run, out, allow_partial=False)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    second = made_up_run(store, DIGITS, seed=1, indices=(7,))
+    finish(store, second, 7)
+    message = r"blox-base-0\.blox has 3 architectures, this export 1, and not the same"
+    with pytest.raises(ExportRefused, match=message):
+        export(store, second, out, allow_partial=False)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 3}, "has epochs 2, this export 3; give another folder"),
+        ({"dataset": "cifar10"}, "has dataset 'digits', this export 'cifar10'"),
+        ({"stem_channels": 16}, r"blox-info\.blox describes other models than this export"),
+    ],
+)
+def test_a_seed_of_another_recipe_is_kept_apart(store, run, out, change, message):
+    finish_all(store, run)
+    export(store, run, out, allow_partial=False)
+    wide = SHAPE | {"stem_channels": 16}
+    store.static.add_architectures(wide, [(i, 1, 2) for i in COSTS])
+    second = made_up_run(store, replace(DIGITS, **change), seed=1, indices=(3, 5, 7))
+    for index in (3, 5, 7):
+        finish(store, second, index, epochs=second.recipe["epochs"])
+    with pytest.raises(ExportRefused, match=message):
+        export(store, second, out, allow_partial=False)
+
+
+def test_a_folder_in_the_place_of_a_file_changes_nothing(store, run, out):
+    finish_all(store, run)
+    (out / "blox-info.blox").mkdir(parents=True)
+    with pytest.raises(ExportRefused, match=r"blox-info\.blox is no file; give another folder"):
+        export(store, run, out, allow_partial=False)
+    assert names(out) == ["blox-info.blox"]
+
+
 def test_a_failed_export_leaves_the_old_release_as_it_was(store, run, out):
     finish(store, run, 3)
     export(store, run, out, allow_partial=True)
@@ -159,7 +199,7 @@ def test_image_numbers_that_version_1_cannot_count_are_refused(store, out):
 def test_older_files_of_other_formats_are_not_left_beside_new_ones(store, run, out):
     finish_all(store, run)
     export(store, run, out, allow_partial=False)
-    (out / "blox-base-9.csv").write_text("of another seed")
+    (out / "blox-bench-other.csv").write_text("of another device")
     message = r"has blox-base-0\.csv, blox-env-0\.csv, .* add their formats to --formats"
     with pytest.raises(ExportRefused, match=message):
         export(store, run, out, formats=("blox", "pickle"), allow_partial=False)

@@ -115,7 +115,7 @@ def test_of_another_training(field: str, checkpoint: Checkpoint, tmp_path: Path)
 
 
 def test_missing(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no such file; start without it"):
+    with pytest.raises(CheckpointError, match="No such file or directory; start without it"):
         load_checkpoint(tmp_path / "a.checkpoint", IDENTITY)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from blox_core.atomic_file import replace_file
 from blox_store.errors import NotEncodable, ReleaseError
-from blox_store.release.atomic_file import replace_file
 from blox_store.release.columns import (
     ArchColumn,
     Column,
@@ -270,4 +270,4 @@ def test_an_error_keeps_the_old_file_and_leaves_nothing_else(tmp_path: Path) -> 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "file.blox"
     with pytest.raises(ReleaseError, match=r"cannot write .*nowhere/file.blox: No such file"):
-        replace_file(path, [b"new"])
+        write_table(table_of("info", params=IntColumn(np.zeros(1, np.uint32))), path, "blox")

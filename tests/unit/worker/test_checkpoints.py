@@ -1,3 +1,4 @@
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -67,6 +68,21 @@ def test_a_foreign_or_corrupt_checkpoint_is_reported_and_passed_over(tmp_path, m
     assert of_lease(tmp_path, "t2", seed=1).latest() is None
     assert "seed is 0, not 1" in caplog.text
     assert "no intact checkpoint" in caplog.text
+
+
+def test_others_may_read_a_checkpoint(tmp_path, made):
+    umask = os.umask(0o022)
+    try:
+        of_lease(tmp_path, "t1").save(made[0])
+    finally:
+        os.umask(umask)
+    assert (tmp_path / f"{STEM}-t1.checkpoint").stat().st_mode & 0o777 == 0o644
+
+
+def test_one_that_cannot_be_read_is_reported_and_passed_over(tmp_path, made, caplog):
+    (tmp_path / f"{STEM}-t1.checkpoint").mkdir()
+    assert of_lease(tmp_path, "t2").latest() is None
+    assert "Is a directory; start without it" in caplog.text
 
 
 def test_trainings_of_other_stores_are_left_alone(tmp_path, made):

@@ -7,25 +7,20 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from blox_store.errors import ReleaseError
-
 
 def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a file under a temporary name in its folder, then put it in place of the old one.
 
     Whatever is raised meanwhile, the old file stays as it was and no temporary one is left.
-    Raises `ReleaseError` where the system refuses (no such folder, no space, no permission).
+    Raises OSError where the system refuses (no such folder, no space, no permission).
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        try:
-            _write(temporary, pieces)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise ReleaseError(f"cannot write {path}: {error.strerror}") from error
+        _write(temporary, pieces)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> None:
@@ -36,8 +31,8 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable: a crash of the machine could undo the renaming otherwise."""
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable: a crash of the machine could undo the renaming otherwise."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
