@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from blox_core import hash_table
 from blox_core.space import Architecture
-from blox_store.errors import ExportRefused
+from blox_store.errors import ExportRefused, NotEncodable
 from blox_store.release.columns import (
     ArchColumn,
     Column,
@@ -30,6 +30,7 @@ from blox_store.release.names import Kind
 from blox_store.release.table import Table
 from blox_store.store import ResultRow, Run, Store
 
+_LARGEST_INT = 2**32 - 1
 _SHAPE_FIELDS = ("stem_channels", "classes", "resolution")
 
 
@@ -107,6 +108,10 @@ def _environment_table(
 
 def _static_table(indices: list[int], costs: list[tuple[int, int]]) -> ReleaseTable:
     params, flops = np.array(costs, np.uint64).T
+    if (largest := max(params.max(), flops.max())) > _LARGEST_INT:
+        raise NotEncodable(
+            f"params or FLOPs of {largest}: 0 to {_LARGEST_INT} is allowed in format version 1"
+        )
     cells = [[pack_cell(cell) for cell in Architecture(index).arch_vec] for index in indices]
     columns = {
         "model_hash": _hashes(indices),

@@ -31,4 +31,5 @@ def read_settings(kind: type[AnySettings]) -> AnySettings:
         first = error.errors()[0]
         name = "_".join(map(str, first["loc"]))
         got = f"{PREFIX}{name.upper()}={first['input']!r}: " if name else ""
-        raise SettingsError(f"{got}{first['msg']}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{got}{message}") from error

@@ -17,11 +17,12 @@ class Heartbeat:
     """Renews a lease every `every_s` seconds within its `with` block.
 
     `epoch` is what it reports. Once the lease is lost, `lost` is true and it beats no more; an
-    outage of the store is waited out.
+    outage of the store is waited out and remembered in `saw_outage`.
     """
 
     def __init__(self, store: Store, lease: Lease, *, every_s: float) -> None:
         self.epoch = 0
+        self.saw_outage = False
         self._store = store
         self._lease = lease
         self._every_s = every_s
@@ -56,4 +57,5 @@ class Heartbeat:
                 self._lost.set()
                 return
             except StoreError as error:
+                self.saw_outage = True
                 logger.warning("no heartbeat: %s", error)

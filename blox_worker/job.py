@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -53,12 +53,16 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True)
 class JobOutcome:
-    """How a claimed job ended here, with its result if it was completed."""
+    """How a claimed job ended here, with its result if it was completed.
+
+    `saw_outage` says that the store was away meanwhile, for other workers too.
+    """
 
     arch_index: int
     ending: Ending
     result: TrainingResult | None = None
     error: str | None = None
+    saw_outage: bool = False
 
 
 def run_job(
@@ -88,7 +92,8 @@ def run_job(
         return lease
     with Heartbeat(store, lease, every_s=worker.settings.heartbeat_s) as heartbeat:
         try:
-            return _Attempt(store, run, lease, worker, heartbeat).run(should_stop, on_epoch)
+            outcome = _Attempt(store, run, lease, worker, heartbeat).run(should_stop, on_epoch)
+            return replace(outcome, saw_outage=heartbeat.saw_outage)
         except LeaseLost as error:
             return _lease_lost(lease, error)
         except Exception as error:

@@ -34,7 +34,12 @@ class Reaper:
     def __init__(self, store: Store, *, lease_s: float, max_attempts: int) -> None:
         self._store = store
         self._max_attempts = max_attempts
-        self._ready_at = time.monotonic() + lease_s
+        self._lease_s = lease_s
+        self.wait()
+
+    def wait(self) -> None:
+        """Let one whole lease pass from now on, as after an outage of the store."""
+        self._ready_at = time.monotonic() + self._lease_s
 
     def reap(self) -> None:
         """End the expired leases, once the time for it has come."""
@@ -59,6 +64,8 @@ def train_locally(
         )
         if isinstance(outcome, JobOutcome):
             audience.job_ended(outcome)
+            if outcome.saw_outage:
+                reaper.wait()
         elif outcome is not NoClaim.NOTHING_DUE:
             raise StoreError(_refusal(run, outcome))
         elif not _wait(store, run, stop, audience):

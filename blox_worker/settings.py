@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blox_store.settings import PREFIX
@@ -22,11 +22,11 @@ class WorkerSettings(BaseSettings):
 
     data_dir: Path = Path("data")
     checkpoint_dir: Path = Path("checkpoints")
-    checkpoint_every_s: float = Field(default=60.0, ge=0)
-    lease_s: PositiveFloat = 60.0
-    heartbeat_s: PositiveFloat = 10.0
+    checkpoint_every_s: float = Field(default=60.0, ge=0, allow_inf_nan=False)
+    lease_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    heartbeat_s: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     max_attempts: PositiveInt = 3
-    retry_backoff_s: float = Field(default=30.0, ge=0)
+    retry_backoff_s: float = Field(default=30.0, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _lease_outlasts_heartbeats(self) -> Self:

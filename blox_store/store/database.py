@@ -15,7 +15,14 @@ from sqlalchemy.pool import NullPool
 from blox_store.errors import StoreError, StoreUnavailable
 
 BUSY_TIMEOUT_MS: Final = 30_000  # how long SQLite waits for another process's transaction
-CONNECT_TIMEOUT_S: Final = 10
+# A connection whose other end has vanished is given up in half a minute, not in TCP's hours.
+_CONNECTION_LIMITS: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
 _ALLOWED = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 _ADVICE = "give a reachable one by --database or BLOX_DATABASE_URL"
 
@@ -117,6 +124,4 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(
-        url, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
-    )
+    return create_engine(url, poolclass=NullPool, connect_args=_CONNECTION_LIMITS)

@@ -196,6 +196,14 @@ def test_image_numbers_that_version_1_cannot_count_are_refused(store, out):
     assert not out.exists()
 
 
+def test_flops_beyond_32_bits_are_refused(store, out):
+    store.static.add_architectures(SHAPE, [(9, 1, 2**32)])
+    run = made_up_run(store, DIGITS, indices=(9,))
+    finish(store, run, 9)
+    with pytest.raises(NotEncodable, match="params or FLOPs of 4294967296: 0 to 4294967295"):
+        export(store, run, out, allow_partial=False)
+
+
 def test_older_files_of_other_formats_are_not_left_beside_new_ones(store, run, out):
     finish_all(store, run)
     export(store, run, out, allow_partial=False)

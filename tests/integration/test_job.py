@@ -15,7 +15,7 @@ from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState, NoClaim, Store, schema
 from blox_worker import job as job_module
 from blox_worker.job import TRAINER, Ending, Worker, run_job
-from blox_worker.local import train_locally
+from blox_worker.local import Reaper, train_locally
 from blox_worker.settings import WorkerSettings
 from tests.servers import wait_until
 from tests.tiny import TINY
@@ -318,6 +318,23 @@ def test_the_loop_takes_over_the_job_of_a_worker_that_died(store, tmp_path, undi
     (job,) = store.jobs.matching(run.id)
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
     assert_same_result(stored(store, run)[0], undisturbed)
+
+
+def test_the_reaper_lets_a_lease_pass_after_a_start_and_after_an_outage(store):
+    run = make_run(store)
+    store.jobs.claim(
+        run.id, worker="w", trainer=TRAINER, trainer_revision=TRAINER_REVISION, lease_s=0.01
+    )
+    (held,) = store.jobs.matching(run.id)
+    wait_until(lambda: store.jobs.matching(run.id)[0].lease_left_s < 0, "the lease to expire")
+    Reaper(store, lease_s=600, max_attempts=3).reap()
+    reaper = Reaper(store, lease_s=0, max_attempts=3)
+    reaper._lease_s = 600
+    reaper.wait()
+    reaper.reap()
+    assert store.jobs.matching(run.id)[0].state is held.state is JobState.RUNNING
+    Reaper(store, lease_s=0, max_attempts=3).reap()
+    assert store.jobs.matching(run.id)[0].state is JobState.PENDING
 
 
 def test_the_loop_stops_when_asked(store, worker):

@@ -27,7 +27,8 @@ def test_worker_settings_come_from_the_environment(monkeypatch):
         ("BLOX_HEARTBEAT_S", "0", "BLOX_HEARTBEAT_S='0': Input should be greater than 0"),
         ("BLOX_MAX_ATTEMPTS", "0", "BLOX_MAX_ATTEMPTS='0': Input should be greater than 0"),
         ("BLOX_CHECKPOINT_EVERY_S", "-1", "BLOX_CHECKPOINT_EVERY_S='-1': Input should be greater"),
-        ("BLOX_HEARTBEAT_S", "45", "BLOX_LEASE_S=60: at least twice BLOX_HEARTBEAT_S=45"),
+        ("BLOX_LEASE_S", "inf", "BLOX_LEASE_S='inf': Input should be a finite number"),
+        ("BLOX_HEARTBEAT_S", "45", "^BLOX_LEASE_S=60: at least twice BLOX_HEARTBEAT_S=45"),
     ],
 )
 def test_a_bad_setting_quotes_the_variable_and_the_value(monkeypatch, name, value, message):

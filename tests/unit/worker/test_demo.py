@@ -1,5 +1,19 @@
+from dataclasses import replace
+
+import pytest
+
+from blox_core.recipe import preset
 from blox_core.space import OPS, Architecture
-from blox_worker.demo import DEMO_INDICES, describe_cells
+from blox_store.exporter import export
+from blox_store.store import Store
+from blox_worker.demo import (
+    DEMO_INDICES,
+    _check_jobs,
+    _check_release,
+    describe_cells,
+)
+from blox_worker.errors import DemoFailed
+from tests.results import claimed, made_up_result, made_up_run
 
 
 def test_the_demo_covers_all_ops_and_several_connectivities():
@@ -14,3 +28,42 @@ def test_cells_are_described_in_words():
     # prev and input; input alone; input and skip
     assert describe_cells(13 + 45 * 10 + 2025 * 33) == "(mbconv+x)→conv | mbconv | mbconv∥mbconv"
     assert describe_cells(23) == "bconv→conv+skip | conv→conv | conv→conv"
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """A store, a run with one result in it, its release, and the report of its export."""
+    with Store(f"sqlite:///{tmp_path}/store.db", migrate=True) as store:
+        shape = {"stem_channels": 8, "classes": 10, "resolution": 32}
+        store.static.add_architectures(shape, [(3, 1, 2)])
+        run = made_up_run(store, replace(preset("digits"), epochs=2), indices=(3,))
+        store.results.complete(claimed(store, run, 3), made_up_result(2))
+        release = tmp_path / "release"
+        yield store, run, release, export(store, run, release, allow_partial=False)
+
+
+def test_a_release_that_is_what_was_trained_passes(exported):
+    _check_jobs(*exported[:2])
+    _check_release(*exported)
+
+
+def test_formats_that_differ_fail_the_demo(exported):
+    csv = exported[2] / "blox-base-0.csv"
+    csv.write_bytes(csv.read_bytes().replace(b",12", b",13"))
+    with pytest.raises(DemoFailed, match="the formats of blox-base-0 do not hold equal values"):
+        _check_release(*exported)
+
+
+def test_a_release_that_is_not_what_is_stored_fails_the_demo(exported):
+    store, run, release, report = exported
+    other = replace(run, recipe={**run.recipe, "val_images": 500})
+    with pytest.raises(DemoFailed, match="release is not what is in the store"):
+        _check_release(store, other, release, report)
+
+
+def test_a_job_that_failed_fails_the_demo(exported):
+    store, run, _, _ = exported
+    store.runs.add_jobs(run.id, [4])
+    store.jobs.fail(claimed(store, run, 4), "boom", max_attempts=1, backoff_s=0)
+    with pytest.raises(DemoFailed, match="1 jobs of the demo did not succeed; run 'blox status"):
+        _check_jobs(store, run)

@@ -41,6 +41,7 @@ def test_an_outage_is_waited_out(caplog):
     with Heartbeat(jobs, LEASE, every_s=0.01) as heartbeat:
         wait_until(lambda: len(jobs.epochs) > 3, "heartbeats after the outage")
         assert not heartbeat.lost
+        assert heartbeat.saw_outage
     assert "no heartbeat: still gone" in caplog.text
 
 
