@@ -17,5 +17,5 @@ def optional_module(name: str, *, package: str, extra: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         raise ExtraMissing(
-            f"{package} is not installed ({error}): run `pip install 'blox[{extra}]'`"
+            f"{package} is not installed ({error}): in the checkout of Blox run `pip install '.[{extra}]'`"
         ) from error

@@ -30,7 +30,7 @@ def launch(module: str, *, program: str, extra: str, arguments: Sequence[str] | 
         asked = " ".join([program, *given[:1]])
         sys.stderr.write(
             f"{program}: '{asked}' needs {error.name}, which is not installed; "
-            f"run: pip install 'blox[{extra}]'\n"
+            f"in the checkout of Blox run: pip install '.[{extra}]'\n"
         )
         return FAILURE
     code: int = command_line.run(command, program, given)

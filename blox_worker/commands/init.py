@@ -59,6 +59,7 @@ def _recipe(context: click.Context, option: click.Parameter, name: str) -> Recip
 def init(recipe: Recipe, seed: int, indices: list[int], database: str | None) -> None:
     """Make a run and its jobs, or add jobs to a run; makes the store if there is none."""
     with Store(command_line.database_url(database), migrate=True) as store:
+        click.echo("params and FLOPs of all architectures: computed once, seconds to a minute")
         made = make_run(store, recipe, seed=seed, indices=indices)
         click.echo(f"{'made' if made.is_new else 'found'} {made.run}")
         click.echo(f"{made.jobs_added} jobs added, {len(indices) - made.jobs_added} were there")

@@ -72,7 +72,7 @@ def test_what_needs_an_extra_says_which(python, tmp_path, command, message):
     ended = run(tmp_path, *(part.format(bin=python.parent) for part in command))
     assert ended.returncode == 1
     assert message in ended.stderr
-    assert "which is not installed; run: pip install 'blox[" in ended.stderr
+    assert "not installed; in the checkout of Blox run: pip install '.[" in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 

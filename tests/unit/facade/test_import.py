@@ -58,7 +58,7 @@ def test_the_model_is_loaded_on_use(byte_code: Path) -> None:
     )
     printed = run_python(code, byte_code)
     assert printed.startswith("ExtraMissing PyTorch is not installed")
-    assert printed.endswith("run `pip install 'blox[worker]'`\n")
+    assert printed.endswith("run `pip install '.[worker]'`\n")
 
 
 def test_names_are_those_of_the_published_package() -> None:

@@ -58,7 +58,7 @@ def test_a_missing_dependency_names_the_extra_that_has_it(tmp_path, monkeypatch,
     assert code == 1
     assert capsys.readouterr().err == (
         "prog: 'prog train' needs a_module_that_nobody_has, which is not installed; "
-        "run: pip install 'blox[worker]'\n"
+        "in the checkout of Blox run: pip install '.[worker]'\n"
     )
 
 
