@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import blox
-from blox_core.recipe import Recipe, preset
+from blox_core.recipe import preset
 from blox_core.space import OPS, Architecture
 from blox_store.exporter import ExportReport, export
 from blox_store.release.names import FORMATS
@@ -60,7 +60,7 @@ def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: 
         f"{len(report.files)} files in {release}; all formats hold equal values, "
         "and blox.from_folder gives the numbers in the store"
     )
-    console.print(_table(release, recipe))
+    console.print(_table(release))
     return True
 
 
@@ -118,7 +118,7 @@ def _stored(run: Run, row: ResultRow) -> list[tuple[str, Any]]:
     return [*values, ("test_loss", row.test_loss), ("train_time_s", round(row.train_time_s))]
 
 
-def _table(release: Path, recipe: Recipe) -> Table:
+def _table(release: Path) -> Table:
     dataset = blox.from_folder(release, include_static_info=True)
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("index", "cells", "params", "FLOPs", "val %", "test %", "seconds"):

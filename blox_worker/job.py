@@ -93,15 +93,15 @@ def run_job(
     with Heartbeat(store, lease, every_s=worker.settings.heartbeat_s) as heartbeat:
         try:
             outcome = _Attempt(store, run, lease, worker, heartbeat).run(should_stop, on_epoch)
-            return replace(outcome, saw_outage=heartbeat.saw_outage)
         except LeaseLost as error:
-            return _lease_lost(lease, error)
+            outcome = _lease_lost(lease, error)
         except Exception as error:
-            if not is_node_fault(error):
-                return _failed(store, lease, worker.settings, error)
-            with suppress(StoreError):  # what cannot be given back now runs out by itself
-                store.jobs.release(lease, heartbeat.epoch)
-            raise
+            if is_node_fault(error):
+                with suppress(StoreError):  # what cannot be given back now runs out by itself
+                    store.jobs.release(lease, heartbeat.epoch)
+                raise
+            outcome = _failed(store, lease, worker.settings, error)
+    return replace(outcome, saw_outage=heartbeat.saw_outage)
 
 
 class _Attempt:

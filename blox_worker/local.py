@@ -92,5 +92,6 @@ def _refusal(run: Run, reason: NoClaim) -> str:
         NoClaim.PAUSED: "wait until it goes on",
         NoClaim.OTHER_REVISION: "install the version of Blox that made it, or make a new run by "
         "'blox init'",
+        NoClaim.UNKNOWN: "the store has no such run any more, see 'blox status'",
     }
     return f"{run}: {reason.value}; {advice[reason]}"

@@ -31,7 +31,8 @@ class Database:
     """A database by its URL, `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.
 
     Raises StoreError for another URL, and StoreUnavailable from every transaction while the
-    database cannot be reached, refuses this user, or is damaged. No connection is held between transactions on PostgreSQL.
+    database cannot be reached, refuses this user, or is damaged. No connection is held between
+    transactions on PostgreSQL.
     """
 
     def __init__(self, url: str) -> None:

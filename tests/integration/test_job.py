@@ -227,6 +227,22 @@ def test_a_failure_after_the_lease_was_lost_counts_for_nothing(store, worker, fa
     assert (job.state, job.attempts) == (JobState.RUNNING, 0)
 
 
+def test_an_outage_during_a_job_is_seen_however_the_job_ends(store, tmp_path, monkeypatch):
+    def away(*arguments):
+        raise StoreUnavailable("the database is away")
+
+    beaten = threading.Event()
+
+    def fail_after_a_beat(*arguments, **options):
+        assert beaten.wait(timeout=60)
+        raise ValueError("the job's own fault")
+
+    monkeypatch.setattr(job_module, "train", fail_after_a_beat)
+    monkeypatch.setattr(store.jobs, "heartbeat", lambda *a: (beaten.set(), away()))
+    outcome = execute(store, make_run(store), make_worker(tmp_path, heartbeat_s=0.05))
+    assert (outcome.ending, outcome.saw_outage) == (Ending.RETRIED, True)
+
+
 def test_a_worker_whose_lease_was_taken_over_writes_nothing(store, tmp_path):
     worker = make_worker(tmp_path, lease_s=0.1, heartbeat_s=0.05)
     run = make_run(store)
@@ -368,6 +384,7 @@ def test_the_loop_stops_while_it_waits(store, worker):
     ("change", "message"),
     [
         ({"paused": True}, "the run is paused; wait until it goes on"),
+        ({"id": 99}, "the run has no such job; the store has no such run any more"),
         ({"revision": 99}, "another trainer or trainer revision; install the version of Blox"),
     ],
 )
@@ -375,6 +392,8 @@ def test_a_run_that_cannot_be_trained_here_is_one_clear_line(store, worker, chan
     run = make_run(store)
     if "paused" in change:
         store.runs.set_paused(run.id, True)
+    elif "id" in change:
+        run = replace(run, **change)
     else:
         run, _ = store.runs.create(
             dataset="digits",
