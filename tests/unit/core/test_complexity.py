@@ -67,5 +67,5 @@ def test_impossible_sizes(wrong: dict[str, int]) -> None:
 
 def test_without_ptflops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ptflops", None)
-    with pytest.raises(ExtraMissing, match=r"ptflops.*pip install 'blox\[worker\]'"):
+    with pytest.raises(ExtraMissing, match=r"ptflops.*pip install '\.\[worker\]'"):
         params_and_flops()

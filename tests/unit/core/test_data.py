@@ -192,7 +192,7 @@ def test_more_digits_than_there_are() -> None:
 
 def test_digits_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(ExtraMissing, match=r"scikit-learn .*pip install 'blox\[demo\]'"):
+    with pytest.raises(ExtraMissing, match=r"scikit-learn .*pip install '\.\[demo\]'"):
         load_data(preset("digits"), "unused")
 
 
