@@ -1,6 +1,29 @@
 """The store of runs, jobs and results, in SQLite or PostgreSQL: the truth about a benchmark."""
 
 from blox_store.store.store import Store
-from blox_store.store.values import Job, JobState, Lease, NoClaim, ResultRow, Run
+from blox_store.store.values import (
+    Attempt,
+    DueJob,
+    Job,
+    JobState,
+    Lease,
+    NoClaim,
+    ResultRow,
+    Run,
+    WorkerState,
+)
+from blox_store.store.workers import ALIVE_S
 
-__all__ = ["Job", "JobState", "Lease", "NoClaim", "ResultRow", "Run", "Store"]
+__all__ = [
+    "ALIVE_S",
+    "Attempt",
+    "DueJob",
+    "Job",
+    "JobState",
+    "Lease",
+    "NoClaim",
+    "ResultRow",
+    "Run",
+    "Store",
+    "WorkerState",
+]

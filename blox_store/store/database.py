@@ -7,9 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.pool import NullPool
 
 from blox_store.errors import StoreError, StoreUnavailable
@@ -23,16 +29,20 @@ _CONNECTION_LIMITS: Final = {
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
 }
+# A process that is frozen in a transaction must not hold its locks for ever, nor others wait.
+_TRANSACTION_LIMITS: Final = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=60s"
 _ALLOWED = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 _ADVICE = "give a reachable one by --database or BLOX_DATABASE_URL"
+_REFUSED_ADVICE = "see that it is a whole database and that this user has the rights to its tables"
 
 
 class Database:
     """A database by its URL, `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.
 
-    Raises StoreError for another URL, and StoreUnavailable from every transaction while the
-    database cannot be reached, refuses this user, or is damaged. No connection is held between
-    transactions on PostgreSQL.
+    Raises StoreError for another URL. Every transaction raises StoreUnavailable for what may be
+    worth waiting for, such as a database that cannot be reached, is locked or has a full disk, and
+    a plain StoreError for a statement that the database refuses, for want of rights or because it
+    is damaged. No connection is held between transactions on PostgreSQL.
     """
 
     def __init__(self, url: str) -> None:
@@ -50,6 +60,14 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Run a transaction that sees one state of the database throughout."""
         with self._transaction(isolation_level="REPEATABLE READ", begin="BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def read_at_leisure(self) -> Iterator[Connection]:
+        """Run a transaction like `read`, in which any time may pass between two statements."""
+        with self.read() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             yield connection
 
     @contextmanager
@@ -77,11 +95,16 @@ class Database:
         except IntegrityError:
             raise  # a constraint of ours: a bug, and no fault of the database
         except DBAPIError as error:
-            raise self._unavailable(error) from error
+            raise self._said(error) from error
 
-    def _unavailable(self, error: DBAPIError) -> StoreUnavailable:
+    def _said(self, error: DBAPIError) -> StoreError:
         reason, _, _ = str(error.orig).strip().partition("\n")  # what follows quotes the statement
-        return StoreUnavailable(f"database {self.shown_url}: {reason}; {_ADVICE}")
+        passing = isinstance(error, (OperationalError, InterfaceError))
+        if passing or error.connection_invalidated:
+            return StoreUnavailable(f"database {self.shown_url}: {reason}; {_ADVICE}")
+        return StoreError(
+            f"database {self.shown_url} refused a statement: {reason}; {_REFUSED_ADVICE}"
+        )
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -125,4 +148,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(url, poolclass=NullPool, connect_args=_CONNECTION_LIMITS)
+    given = url.query.get("options", "")  # after ours, so that it may overrule them
+    options = " ".join((_TRANSACTION_LIMITS, *((given,) if isinstance(given, str) else given)))
+    limits = {**_CONNECTION_LIMITS, "options": options.strip()}
+    return create_engine(url, poolclass=NullPool, connect_args=limits)

@@ -1,4 +1,4 @@
-"""Jobs and their leases: claim, heartbeat, give back, fail, reap.
+"""The jobs of a store: each method is one transaction.
 
 A worker owns a job only while it holds the job's lease token, and every change that it makes is
 conditional on that token; leases expire by the database's clock, and only `reap` ends them.
@@ -6,33 +6,21 @@ conditional on that token; leases expire by the database's clock, and only `reap
 
 from __future__ import annotations
 
-from typing import Any, Final
-from uuid import uuid4
+from collections.abc import Sequence
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    ScalarSelect,
-    Update,
-    and_,
-    case,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
 
-from blox_store.errors import LeaseLost
-from blox_store.store import schema
+from blox_store.store import attempts, claims, hand_out, reaping, schema
+from blox_store.store.attempts import count_attempts, tried_by, verdict
 from blox_store.store.clock import database_time, now_s
 from blox_store.store.database import Database
-from blox_store.store.values import Job, JobState, Lease, NoClaim
+from blox_store.store.job_rows import CLAIMABLE, is_due, is_job, job_columns, job_of
+from blox_store.store.leases import NO_LEASE, change, lease_lost, renew
+from blox_store.store.stored_text import stored_text
+from blox_store.store.values import Attempt, DueJob, Job, JobState, Lease, NoClaim
+from blox_store.store.workers import living_workers
 
 _JOBS = schema.jobs.c
-_RUNS = schema.runs.c
-_NO_LEASE: Final[dict[str, Any]] = {"lease_token": None, "lease_until_s": None}
-_CLAIMABLE: Final = (JobState.PENDING.value, JobState.QUEUED.value)
 
 
 class Jobs:
@@ -54,91 +42,148 @@ class Jobs:
         """Take the lease of a job for `lease_s` seconds, or say why not.
 
         Without an arch index it is the due job of the highest priority, then the lowest index. A
-        job whose lease has expired is not taken: that is for `reap`. A named job that cannot be
-        run now goes back to `pending`, so that its message may be forgotten.
+        job whose lease has expired is not taken: that is for `reap`; nor is one that avoids this
+        worker or its host. A named job that cannot be run now goes back to `pending`, so that its
+        message may be forgotten.
         """
-        token = uuid4().hex
-        wanted = _next_due(run_id) if arch_index is None else arch_index
         with self._database.write() as connection:
-            claimed = connection.execute(
-                _take(run_id, token, worker, lease_s)
-                .where(_JOBS.arch_index == wanted, _may_run(run_id, trainer, trainer_revision))
-                .returning(_JOBS.arch_index, _JOBS.attempts)
-            ).first()
-            if claimed is None:
-                return _refused(connection, run_id, arch_index, (trainer, trainer_revision))
-            return Lease(
-                run_id=run_id,
-                arch_index=claimed.arch_index,
-                token=token,
+            return claims.claim(
+                connection,
+                run_id,
+                arch_index,
                 worker=worker,
-                duration_s=lease_s,
-                attempts=claimed.attempts,
+                trainer=(trainer, trainer_revision),
+                lease_s=lease_s,
             )
 
     def heartbeat(self, lease: Lease, epoch: int) -> None:
-        """Renew a lease for its whole duration and report the finished epochs.
+        """Renew a lease for its whole duration, report the finished epochs, show that one lives.
 
         Raises LeaseLost if the job is no longer this lease's.
         """
-        self._change(lease, lease_until_s=now_s() + lease.duration_s, epoch=epoch)
+        with self._database.write() as connection:
+            renewed = renew(connection, lease, epoch)
+        if not renewed:
+            raise lease_lost(lease)
 
     def start(self, lease: Lease, epoch: int) -> None:
         """Report the epoch from which an attempt goes on; what it finishes is counted from there.
 
         Raises LeaseLost if the job is no longer this lease's.
         """
-        self._change(
-            lease,
-            lease_until_s=now_s() + lease.duration_s,
-            epoch=epoch,
-            claimed_epoch=epoch,
-        )
+        until_s = now_s() + lease.duration_s
+        with self._database.write() as connection:
+            started = change(lease, lease_until_s=until_s, epoch=epoch, claimed_epoch=epoch)
+            _require(connection.scalar(started), lease)
 
     def release(self, lease: Lease, epoch: int) -> None:
         """Give a lease back without having ended the job; the attempt does not count.
 
         Raises LeaseLost if the job is no longer this lease's.
         """
-        self._change(lease, state=JobState.PENDING.value, epoch=epoch, **_NO_LEASE)
+        with self._database.write() as connection:
+            released = change(lease, state=JobState.PENDING.value, epoch=epoch, **NO_LEASE)
+            _require(connection.scalar(released), lease)
 
-    def fail(self, lease: Lease, error: str, *, max_attempts: int, backoff_s: float) -> JobState:
+    def fail(
+        self, lease: Lease, error: str, *, kind: str, max_attempts: int, backoff_s: float
+    ) -> JobState:
         """Count an attempt that failed by the job's own fault; return the job's new state.
 
-        The job is due again after `backoff_s` seconds, or `failed` with `error` kept after
-        `max_attempts`. Raises LeaseLost if the job is no longer this lease's.
+        The job is `failed`, with `error` kept, after `max_attempts` of which two were on different
+        hosts, or workers, if there are any; until then it is due again after `backoff_s` seconds,
+        elsewhere if it can be. `kind` is under what failures are counted, such as the name of the
+        error's type. Raises LeaseLost if the job is no longer this lease's.
         """
-        attempts = _JOBS.attempts + 1
-        return self._change(
+        key = (lease.run_id, lease.arch_index)
+        ended = change(
             lease,
-            state=_failed_or_pending(attempts, max_attempts),
-            attempts=attempts,
+            state=JobState.PENDING.value,
+            attempts=_JOBS.attempts + 1,
             not_before_s=now_s() + backoff_s,
-            error=error,
-            **_NO_LEASE,
+            error=stored_text(error),
+            **NO_LEASE,
         )
+        attempt = {"worker": lease.worker, "kind": kind, "error": error}
+        with self._database.write() as connection:
+            count = _require(connection.scalar(ended), lease)
+            named = {"run_id": lease.run_id, "arch_index": lease.arch_index}
+            count_attempts(connection, [named | attempt])
+            judged = verdict(
+                count,
+                max_attempts,
+                tried=tried_by(connection, [key])[key],
+                living=living_workers(connection, lease.run_id),
+            )
+            outcome = {"state": judged.state.value, "avoid": judged.avoid}
+            connection.execute(update(schema.jobs).where(is_job(*key)).values(outcome))
+            return judged.state
 
     def reap(self, *, max_attempts: int) -> list[Job]:
-        """End all expired leases and return the jobs that had them.
+        """End all expired leases and return the jobs that had them, and those that have failed.
 
-        An expired lease counts as an attempt only if no epoch was finished under it.
+        An expired lease counts as an attempt only if no epoch was finished under it. A job that
+        waits for another worker waits no more if none lives: it has failed after `max_attempts`.
         """
-        attempts = _JOBS.attempts + case((_JOBS.epoch > _JOBS.claimed_epoch, 0), else_=1)
-        lost = "the lease of worker " + _JOBS.worker + " expired before an epoch was finished"
+        with self._database.read() as connection:
+            if not reaping.may_reap(connection):
+                return []
         with self._database.write() as connection:
-            rows = connection.execute(
-                update(schema.jobs)
-                .where(_JOBS.state == JobState.RUNNING.value, _JOBS.lease_until_s < now_s())
-                .values(
-                    state=_failed_or_pending(attempts, max_attempts),
-                    attempts=attempts,
-                    error=case((_JOBS.epoch > _JOBS.claimed_epoch, _JOBS.error), else_=lost),
-                    updated_s=now_s(),
-                    **_NO_LEASE,
-                )
-                .returning(*_job_columns())
-            ).mappings()
-            return [_job(row) for row in rows]
+            return reaping.reap(connection, max_attempts)
+
+    def forgive(self, worker: str, jobs: Sequence[tuple[int, int]]) -> int:
+        """Take back a worker's attempts at jobs, (run id, arch index); return how many there were.
+
+        It is for a worker whose node turned out to be at fault. Jobs that have failed are pending
+        again, and none of them has to wait.
+        """
+        with self._database.write() as connection:
+            return sum(attempts.forgive(connection, worker, key) for key in sorted(set(jobs)))
+
+    def retry(
+        self, run_id: int, indices: Sequence[int] | None = None, *, priority: int | None = None
+    ) -> list[int]:
+        """Let failed jobs, those of the indices or all, start over; return their arch indices."""
+        with self._database.write() as connection:
+            failed = hand_out.failed_indices(connection, run_id)
+            chosen = failed if indices is None else sorted(set(failed) & set(indices))
+            for chunk in hand_out.chunks(chosen):
+                hand_out.start_over(connection, run_id, chunk, priority)
+            return chosen
+
+    def due(self, run_id: int) -> list[DueJob]:
+        """Return the pending jobs that need not wait, in the order of claims; none if paused."""
+        with self._database.read() as connection:
+            return hand_out.due_jobs(connection, run_id)
+
+    def queued(self, run_id: int) -> list[DueJob]:
+        """Return the jobs whose message is in the queue, in the order of claims."""
+        with self._database.read() as connection:
+            return hand_out.queued_jobs(connection, run_id)
+
+    def mark_queued(self, run_id: int, indices: Sequence[int]) -> None:
+        """Mark jobs whose messages were published as queued, if they are still pending."""
+        for chunk in hand_out.chunks(indices):
+            with self._database.write() as connection:
+                hand_out.mark_queued(connection, run_id, chunk)
+
+    def attempts(self, run_id: int, arch_index: int) -> list[Attempt]:
+        """Return the attempts that count against a job, the first one first."""
+        with self._database.read() as connection:
+            return attempts.attempts_at(connection, run_id, arch_index)
+
+    def failures(self, run_id: int) -> dict[str, int]:
+        """Return the number of attempts that count against the jobs of a run, by kind."""
+        with self._database.read() as connection:
+            return attempts.attempts_by_kind(connection, run_id)
+
+    def has_ended(self, run_id: int, arch_index: int) -> bool:
+        """Return whether a job has ended; one that does not exist has not."""
+        with self._database.read() as connection:
+            state = connection.scalar(
+                select(_JOBS.state).filter_by(run_id=run_id, arch_index=arch_index)
+            )
+            return state is not None and JobState(state).ended
 
     def counts(self, run_id: int) -> dict[JobState, int]:
         """Return the number of jobs in each state, those with none included."""
@@ -153,11 +198,11 @@ class Jobs:
         chosen = [state.value for state in states or JobState]
         with self._database.read() as connection:
             rows = connection.execute(
-                select(*_job_columns())
+                select(*job_columns())
                 .where(_JOBS.run_id == run_id, _JOBS.state.in_(chosen))
                 .order_by(_JOBS.arch_index)
             ).mappings()
-            return [_job(row) for row in rows]
+            return [job_of(row) for row in rows]
 
     def indices(self, connection: Connection, run_id: int) -> dict[JobState, list[int]]:
         """Return the arch indices of the jobs in each state, within the caller's transaction."""
@@ -167,150 +212,27 @@ class Jobs:
             found[JobState(state)].append(arch_index)
         return found
 
-    def next_change_s(self, run_id: int) -> float | None:
-        """Return the seconds until a job comes due or a lease expires, None if neither will."""
+    def next_change_s(self, run_id: int, *, worker: str | None = None) -> float | None:
+        """Return the seconds until a job comes due or a lease expires, None if neither will.
+
+        What avoids `worker` is expected to be taken by others, or to fail, in a few seconds.
+        """
         with self._database.read() as connection:
+            at_s: ColumnElement[float] = func.coalesce(
+                _JOBS.lease_until_s, _JOBS.not_before_s, now_s()
+            )
+            if worker is not None:
+                elsewhere = and_(_JOBS.lease_token.is_(None), is_due(), claims.avoids(worker))
+                at_s = case((elsewhere, now_s() + claims.LEFT_TO_OTHERS_S), else_=at_s)
             next_s = connection.scalar(
-                select(func.min(func.coalesce(_JOBS.lease_until_s, _JOBS.not_before_s, now_s())))
+                select(func.min(at_s))
                 .where(_JOBS.run_id == run_id)
-                .where(_JOBS.state.in_([*_CLAIMABLE, JobState.RUNNING.value]))
+                .where(_JOBS.state.in_([*CLAIMABLE, JobState.RUNNING.value]))
             )
             return None if next_s is None else max(0.0, next_s - database_time(connection))
 
-    def _change(self, lease: Lease, **values: Any) -> JobState:
-        with self._database.write() as connection:
-            state = connection.scalar(
-                update(schema.jobs)
-                .where(held_by(lease))
-                .values(updated_s=now_s(), **values)
-                .returning(_JOBS.state)
-            )
-        if state is None:
-            raise lease_lost(lease)
-        return JobState(state)
 
-
-def _take(run_id: int, token: str, worker: str, lease_s: float) -> Update:
-    """Return the statement that leases the due jobs among those that it is narrowed down to."""
-    return (
-        update(schema.jobs)
-        .where(_JOBS.run_id == run_id, _due())
-        .values(
-            state=JobState.RUNNING.value,
-            worker=worker,
-            lease_token=token,
-            lease_until_s=now_s() + lease_s,
-            claimed_epoch=_JOBS.epoch,
-            updated_s=now_s(),
-        )
-    )
-
-
-def _may_run(run_id: int, trainer: str, trainer_revision: int) -> ColumnElement[bool]:
-    run = select(_RUNS.id).where(
-        _RUNS.id == run_id,
-        _RUNS.paused.is_(False),
-        _RUNS.trainer == trainer,
-        _RUNS.trainer_revision == trainer_revision,
-    )
-    return run.exists()
-
-
-def held_by(lease: Lease) -> ColumnElement[bool]:
-    """Return the condition that a row of jobs is leased under this token."""
-    return and_(
-        _JOBS.run_id == lease.run_id,
-        _JOBS.arch_index == lease.arch_index,
-        _JOBS.lease_token == lease.token,
-    )
-
-
-def finish(lease: Lease, *, state: JobState, epoch: int) -> Update:
-    """Return the statement that ends a job under its lease, or under none if nobody holds it.
-
-    The second is for a result that was finished after its lease had been reaped.
-    """
-    unheld = and_(
-        _JOBS.run_id == lease.run_id,
-        _JOBS.arch_index == lease.arch_index,
-        _JOBS.state.in_(_CLAIMABLE),
-    )
-    return (
-        update(schema.jobs)
-        .where(or_(held_by(lease), unheld))
-        .values(
-            state=state.value,
-            epoch=epoch,
-            worker=lease.worker,
-            error=None,
-            updated_s=now_s(),
-            **_NO_LEASE,
-        )
-    )
-
-
-def lease_lost(lease: Lease) -> LeaseLost:
-    """Return the error for a job that is no longer this lease's."""
-    return LeaseLost(
-        f"job {lease.arch_index} of run {lease.run_id} is no longer leased to {lease.worker}: "
-        "the lease expired, and the job is another worker's or has ended"
-    )
-
-
-def _due() -> ColumnElement[bool]:
-    return and_(
-        _JOBS.state.in_(_CLAIMABLE),
-        or_(_JOBS.not_before_s.is_(None), _JOBS.not_before_s <= now_s()),
-    )
-
-
-def _next_due(run_id: int) -> ScalarSelect[int]:
-    return (
-        select(_JOBS.arch_index)
-        .where(_JOBS.run_id == run_id, _due())
-        .order_by(_JOBS.priority.desc(), _JOBS.arch_index)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-
-
-def _failed_or_pending(attempts: ColumnElement[int], max_attempts: int) -> ColumnElement[str]:
-    failed, pending = JobState.FAILED.value, JobState.PENDING.value
-    return case((attempts >= max_attempts, failed), else_=pending)
-
-
-def _refused(
-    connection: Connection, run_id: int, arch_index: int | None, trainer: tuple[str, int]
-) -> NoClaim:
-    run = connection.execute(select(schema.runs).filter_by(id=run_id)).first()
-    if run is None:
-        return NoClaim.UNKNOWN
-    if (run.trainer, run.trainer_revision) != trainer:
-        return NoClaim.OTHER_REVISION
-    if arch_index is None:
-        return NoClaim.PAUSED if run.paused else NoClaim.NOTHING_DUE
-    job = connection.execute(
-        select(_JOBS.state).filter_by(run_id=run_id, arch_index=arch_index)
-    ).first()
-    if job is None:
-        return NoClaim.UNKNOWN
-    state = JobState(job.state)
-    if state.ended or state is JobState.RUNNING:
-        return NoClaim.ENDED if state.ended else NoClaim.DUPLICATE
-    connection.execute(
-        update(schema.jobs)
-        .where(_JOBS.run_id == run_id, _JOBS.arch_index == arch_index)
-        .where(_JOBS.state == JobState.QUEUED.value)
-        .values(state=JobState.PENDING.value, updated_s=now_s())
-    )
-    return NoClaim.PAUSED if run.paused else NoClaim.NOT_DUE
-
-
-def _job_columns() -> list[Any]:
-    left = (_JOBS.lease_until_s - now_s()).label("lease_left_s")
-    return [left if name == "lease_left_s" else _JOBS[name] for name in Job.__dataclass_fields__]
-
-
-def _job(row: RowMapping) -> Job:
-    return Job(**{**row, "state": JobState(row["state"])})
+def _require(attempts: int | None, lease: Lease) -> int:
+    if attempts is None:
+        raise lease_lost(lease)
+    return attempts

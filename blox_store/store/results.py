@@ -9,7 +9,7 @@ from dataclasses import asdict
 from math import isnan, nan
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from blox_core.result import TrainingResult
 from blox_store.store import schema
@@ -22,8 +22,8 @@ from blox_store.store.curves import (
     unpack_curves,
 )
 from blox_store.store.database import Database
-from blox_store.store.jobs import finish, lease_lost
-from blox_store.store.runs import insert_or_ignore
+from blox_store.store.leases import finish, lease_lost
+from blox_store.store.upsert import insert_or_ignore
 from blox_store.store.values import JobState, Lease, ResultRow
 
 _ROWS_PER_FETCH: Final = 2000
@@ -60,6 +60,19 @@ class Results:
         )
         for row in rows:
             yield _result(row)
+
+    def finished_within(self, run_id: int, window_s: float) -> tuple[int, float]:
+        """Return how many results came in the last `window_s` seconds, and how long ago the first.
+
+        The second is 0 without any; the two give a rate.
+        """
+        finished_s = schema.results.c.finished_s
+        latest = select(func.count(), now_s() - func.min(finished_s)).where(
+            schema.results.c.run_id == run_id, finished_s >= now_s() - window_s
+        )
+        with self._database.read() as connection:
+            count, first_ago_s = connection.execute(latest).one()
+            return count, max(0.0, first_ago_s or 0.0)
 
     def environments(self, connection: Connection) -> dict[int, dict[str, str]]:
         """Return the strings of every environment by its id, within the caller's transaction."""
@@ -120,12 +133,13 @@ def _written_token(connection: Connection, lease: Lease) -> str | None:
 def _environment_id(connection: Connection, strings: Mapping[str, str]) -> int:
     text = json.dumps(dict(strings), sort_keys=True)
     fingerprint = hashlib.sha256(text.encode()).hexdigest()
-    connection.execute(
-        insert_or_ignore(connection.dialect, schema.environments).values(
-            fingerprint=fingerprint, strings=dict(strings)
+    known = select(schema.environments.c.id).filter_by(fingerprint=fingerprint)
+    found: int | None = connection.scalar(known)  # as nearly always
+    if found is None:
+        connection.execute(
+            insert_or_ignore(connection.dialect, schema.environments).values(
+                fingerprint=fingerprint, strings=dict(strings)
+            )
         )
-    )
-    found: int = connection.execute(
-        select(schema.environments.c.id).filter_by(fingerprint=fingerprint)
-    ).scalar_one()
+        found = connection.execute(known).scalar_one()
     return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Dialect, RowMapping, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import RowMapping, select, update
 
 from blox_store.errors import RunNotFound
 from blox_store.store import schema
 from blox_store.store.clock import database_time, now_s
 from blox_store.store.database import Database
+from blox_store.store.upsert import insert_or_ignore
 from blox_store.store.values import JobState, Run
 
 
@@ -100,13 +100,6 @@ _NEW_JOB: Final = {
     "claimed_epoch": 0,
     "epoch": 0,
 }
-
-
-def insert_or_ignore(dialect: Dialect, table: Any) -> sqlite.Insert | postgresql.Insert:
-    """Return an INSERT that passes over rows whose key is there already."""
-    if dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def _run(row: RowMapping) -> Run:

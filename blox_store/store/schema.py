@@ -26,8 +26,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
+NAME_LENGTH: Final = 255
 FINGERPRINT_LENGTH: Final = 64  # hex digits of a sha256
 TOKEN_LENGTH: Final = 32  # hex digits of a UUID
 JOB_STATES: Final = ("pending", "queued", "running", "succeeded", "diverged", "failed")
@@ -38,7 +40,23 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
+def _index_of_jobs(name: str, condition: str) -> Index:
+    """Return an index of the few jobs that meet a condition.
+
+    It is on the key, which never changes: a heartbeat touches no index on PostgreSQL.
+    """
+    where = text(condition)
+    return Index(name, "run_id", "arch_index", sqlite_where=where, postgresql_where=where)
+
+
 metadata = MetaData()
+
+identity = Table(
+    "identity",  # of this store, in one row
+    metadata,
+    Column("store_id", String(TOKEN_LENGTH), nullable=False),
+    PrimaryKeyConstraint("store_id", name="pk_identity"),
+)
 
 runs = Table(
     "runs",
@@ -76,14 +94,67 @@ jobs = Table(
     Column("lease_until_s", Double),
     Column("claimed_epoch", Integer, nullable=False),  # where the attempt started
     Column("epoch", Integer, nullable=False),
-    Column("worker", String(255)),
+    Column("worker", String(NAME_LENGTH)),
     Column("error", Text),
     Column("updated_s", Double, nullable=False),
+    Column("avoid", String(NAME_LENGTH)),  # a worker, or "@" and a host, that is not to have it
     PrimaryKeyConstraint("run_id", "arch_index", name="pk_jobs"),
     CheckConstraint(_one_of("state", JOB_STATES), name="ck_jobs_state"),
     CheckConstraint("arch_index BETWEEN 0 AND 91124", name="ck_jobs_arch_index"),
     CheckConstraint("(state = 'running') = (lease_token IS NOT NULL)", name="ck_jobs_lease"),
     Index("ix_jobs_claim", "run_id", "state", "priority", "arch_index"),
+    _index_of_jobs("ix_jobs_running", "state = 'running'"),
+    _index_of_jobs("ix_jobs_avoid", "avoid IS NOT NULL"),
+)
+
+attempts = Table(
+    "attempts",  # those that count against their job
+    metadata,
+    Column("id", Integer, nullable=False),
+    Column("run_id", Integer, nullable=False),
+    Column("arch_index", Integer, nullable=False),
+    Column("worker", String(NAME_LENGTH), nullable=False),
+    Column("kind", String(NAME_LENGTH), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("ended_s", Double, nullable=False),
+    PrimaryKeyConstraint("id", name="pk_attempts"),
+    ForeignKeyConstraint(
+        ["run_id", "arch_index"], ["jobs.run_id", "jobs.arch_index"], name="fk_attempts_jobs"
+    ),
+    Index("ix_attempts_job", "run_id", "arch_index"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("host", String(NAME_LENGTH), nullable=False),
+    # These two are NULL of one that was stopped before it had started.
+    Column("device", String(64)),
+    Column("pid", Integer),
+    Column("serves_run_id", Integer, ForeignKey("runs.id", name="fk_workers_runs")),  # NULL: any
+    Column("started_s", Double, nullable=False),
+    Column("seen_s", Double, nullable=False),
+    Column("faults", Integer, nullable=False),
+    Column("fault", Text),  # the last one
+    Column("stopped_reason", Text),  # why it claims no more
+    PrimaryKeyConstraint("name", name="pk_workers"),
+)
+
+schedulers = Table(
+    "schedulers",  # the lease on the right to schedule a run
+    metadata,
+    Column(
+        "run_id",
+        Integer,
+        ForeignKey("runs.id", name="fk_schedulers_runs"),
+        nullable=False,
+        autoincrement=False,
+    ),
+    Column("holder", String(NAME_LENGTH), nullable=False),
+    Column("token", String(TOKEN_LENGTH), nullable=False),
+    Column("until_s", Double, nullable=False),
+    PrimaryKeyConstraint("run_id", name="pk_schedulers"),
 )
 
 environments = Table(
@@ -102,7 +173,7 @@ results = Table(
     Column("run_id", Integer, nullable=False),
     Column("arch_index", Integer, nullable=False),
     Column("lease_token", String(TOKEN_LENGTH), nullable=False),
-    Column("worker", String(255), nullable=False),
+    Column("worker", String(NAME_LENGTH), nullable=False),
     Column(
         "environment_id",
         Integer,
@@ -121,6 +192,7 @@ results = Table(
     Column("curves", LargeBinary, nullable=False),
     Column("finished_s", Double, nullable=False),
     PrimaryKeyConstraint("run_id", "arch_index", name="pk_results"),
+    Index("ix_results_finished", "run_id", "finished_s"),
     ForeignKeyConstraint(
         ["run_id", "arch_index"], ["jobs.run_id", "jobs.arch_index"], name="fk_results_jobs"
     ),
@@ -144,7 +216,7 @@ architectures = Table(
 latencies = Table(
     "latencies",
     metadata,
-    Column("device", String(255), nullable=False),
+    Column("device", String(NAME_LENGTH), nullable=False),
     Column("arch_index", Integer, nullable=False, autoincrement=False),
     Column("latency_ms", Double, nullable=False),
     PrimaryKeyConstraint("device", "arch_index", name="pk_latencies"),

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from blox_store.store import schema
 from blox_store.store.database import Database
-from blox_store.store.runs import insert_or_ignore
+from blox_store.store.upsert import insert_or_ignore
 
 _ROWS_PER_STATEMENT: Final = 5000
 

@@ -11,14 +11,19 @@ from sqlalchemy import Connection
 
 from blox_store.store import revision
 from blox_store.store.database import Database
+from blox_store.store.identity import store_id
 from blox_store.store.jobs import Jobs
 from blox_store.store.results import Results
 from blox_store.store.runs import Runs
+from blox_store.store.schedulers import Schedulers
 from blox_store.store.static import StaticInfo
+from blox_store.store.workers import Workers
 
 
 class Store:
-    """The runs, jobs, results and static information of one database.
+    """The runs, jobs, results, workers and static information of one database.
+
+    `id` tells it from any other store, also from a later one under the same URL.
 
     Raises StoreUnavailable if the database cannot be reached, and SchemaMismatch unless it is at
     this version's schema revision. With `migrate`, an empty or older database is brought there.
@@ -31,15 +36,18 @@ class Store:
         revision.check(database)
         self._database = database
         self.url = database.shown_url
+        self.id = store_id(database)
         self.runs = Runs(database)
         self.jobs = Jobs(database)
         self.results = Results(database)
+        self.workers = Workers(database)
+        self.schedulers = Schedulers(database)
         self.static = StaticInfo(database)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Read everything from one state of the database."""
-        with self._database.read() as connection:
+        with self._database.read_at_leisure() as connection:
             yield connection
 
     def close(self) -> None:

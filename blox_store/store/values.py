@@ -63,8 +63,10 @@ class Run:
 class Job:
     """One architecture to train in one run.
 
-    `attempts` are those that count against the job; `lease_left_s` is negative once the lease has
-    expired and None unless the job is running.
+    `attempts` are those that count against the job. Of a running job, `lease_left_s` is negative
+    once the lease has expired, and `seen_ago_s` counts from the last heartbeat; they are None of
+    others. `due_in_s` is None of a job that need not wait. `avoid` is the worker, or "@" and the
+    host, that is not to have it next.
     """
 
     run_id: int
@@ -76,6 +78,49 @@ class Job:
     worker: str | None
     lease_left_s: float | None
     error: str | None
+    avoid: str | None
+    seen_ago_s: float | None
+    due_in_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueJob:
+    """What has to be known of a job to give it out."""
+
+    arch_index: int
+    priority: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One attempt that counts against its job: who made it, and what kind of error ended it."""
+
+    worker: str
+    kind: str
+    error: str
+    ended_ago_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerState:
+    """A worker as it was last seen, with the job that it runs.
+
+    `device` and `pid` are None of one that was stopped before it had started; `stopped_reason`
+    says why it claims no more. `fault` is the last of its `faults`, which were no job's.
+    """
+
+    name: str
+    host: str
+    device: str | None
+    pid: int | None
+    up_s: float
+    seen_ago_s: float
+    faults: int
+    fault: str | None
+    stopped_reason: str | None
+    run_id: int | None
+    arch_index: int | None
+    epoch: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

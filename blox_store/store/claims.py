@@ -1,0 +1,140 @@
+"""Claims: a due job becomes a lease by one conditional UPDATE, or something says why not."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import uuid4
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    Update,
+    and_,
+    case,
+    or_,
+    select,
+    update,
+)
+
+from blox_store.store import schema
+from blox_store.store.clock import now_s
+from blox_store.store.job_rows import CLAIMABLE, is_due, is_job
+from blox_store.store.values import JobState, Lease, NoClaim
+from blox_store.store.worker_name import own_places
+
+_JOBS = schema.jobs.c
+_RUNS = schema.runs.c
+# How long a job that avoids the worker that asked for it is left to others.
+LEFT_TO_OTHERS_S: Final = 5.0
+
+
+def claim(
+    connection: Connection,
+    run_id: int,
+    arch_index: int | None,
+    *,
+    worker: str,
+    trainer: tuple[str, int],
+    lease_s: float,
+) -> Lease | NoClaim:
+    """Take the lease of a job, of the next due one without an arch index, or say why not."""
+    token = uuid4().hex
+    wanted = _next_due(run_id, worker) if arch_index is None else arch_index
+    claimed = connection.execute(
+        _take(token, worker, lease_s)
+        .where(_JOBS.run_id == run_id, _JOBS.arch_index == wanted)
+        .where(_claimable_by(worker), _may_run(run_id, trainer))
+        .returning(_JOBS.arch_index, _JOBS.attempts)
+    ).first()
+    if claimed is None:
+        return _refused(connection, run_id, arch_index, worker=worker, trainer=trainer)
+    return Lease(
+        run_id=run_id,
+        arch_index=claimed.arch_index,
+        token=token,
+        worker=worker,
+        duration_s=lease_s,
+        attempts=claimed.attempts,
+    )
+
+
+def avoids(worker: str) -> ColumnElement[bool]:
+    """Return the condition that a job is not for this worker; NULL if it avoids nobody."""
+    return _JOBS.avoid.in_(own_places(worker))
+
+
+def _take(token: str, worker: str, lease_s: float) -> Update:
+    return update(schema.jobs).values(
+        state=JobState.RUNNING.value,
+        worker=worker,
+        lease_token=token,
+        lease_until_s=now_s() + lease_s,
+        claimed_epoch=_JOBS.epoch,
+        updated_s=now_s(),
+    )
+
+
+def _claimable_by(worker: str) -> ColumnElement[bool]:
+    return and_(_JOBS.state.in_(CLAIMABLE), is_due(), or_(_JOBS.avoid.is_(None), ~avoids(worker)))
+
+
+def _next_due(run_id: int, worker: str) -> ScalarSelect[int]:
+    return (
+        select(_JOBS.arch_index)
+        .where(_JOBS.run_id == run_id, _claimable_by(worker))
+        .order_by(_JOBS.priority.desc(), _JOBS.arch_index)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+
+
+def _may_run(run_id: int, trainer: tuple[str, int]) -> ColumnElement[bool]:
+    name, revision = trainer
+    run = select(_RUNS.id).where(
+        _RUNS.id == run_id,
+        _RUNS.paused.is_(False),
+        _RUNS.trainer == name,
+        _RUNS.trainer_revision == revision,
+    )
+    return run.exists()
+
+
+def _refused(
+    connection: Connection,
+    run_id: int,
+    arch_index: int | None,
+    *,
+    worker: str,
+    trainer: tuple[str, int],
+) -> NoClaim:
+    run = connection.execute(select(schema.runs).filter_by(id=run_id)).first()
+    if run is None:
+        return NoClaim.UNKNOWN
+    if (run.trainer, run.trainer_revision) != trainer:
+        return NoClaim.OTHER_REVISION
+    if arch_index is None:
+        return NoClaim.PAUSED if run.paused else NoClaim.NOTHING_DUE
+    return _named_refused(connection, run, arch_index, worker)
+
+
+def _named_refused(
+    connection: Connection, run: Row[tuple[object, ...]], arch_index: int, worker: str
+) -> NoClaim:
+    named = is_job(run.id, arch_index)
+    state = connection.scalar(select(_JOBS.state).where(named))
+    if state is None:
+        return NoClaim.UNKNOWN
+    if JobState(state).ended or state == JobState.RUNNING.value:
+        return NoClaim.ENDED if JobState(state).ended else NoClaim.DUPLICATE
+    left_to_others = case(
+        (and_(avoids(worker), is_due()), now_s() + LEFT_TO_OTHERS_S), else_=_JOBS.not_before_s
+    )
+    connection.execute(
+        update(schema.jobs)
+        .where(named, _JOBS.state.in_(CLAIMABLE))
+        .values(state=JobState.PENDING.value, not_before_s=left_to_others, updated_s=now_s())
+    )
+    return NoClaim.PAUSED if run.paused else NoClaim.NOT_DUE

@@ -1,0 +1,131 @@
+"""The reaper: ends expired leases, and waits for other workers that will not come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, literal_column, select, update
+
+from blox_store.store import schema
+from blox_store.store.attempts import Verdict, count_attempts, tried_by, verdict
+from blox_store.store.clock import now_s
+from blox_store.store.job_rows import is_job, job_columns, job_of
+from blox_store.store.leases import NO_LEASE
+from blox_store.store.values import Job, JobState
+from blox_store.store.worker_name import own_places
+from blox_store.store.workers import living_workers
+
+_JOBS = schema.jobs.c
+EXPIRED: Final = "lease expired"  # the kind of an attempt that ended so
+# The literals, where parameters would do, are what the partial indexes are recognised by.
+_RUNNING: Final = _JOBS.state == literal_column("'running'")
+_PENDING: Final = _JOBS.state == literal_column("'pending'")
+
+LivingIn = Callable[[int], list[str]]
+
+
+def may_reap(connection: Connection) -> bool:
+    """Return whether there may be something to reap; this locks nothing."""
+    found = select(exists().where(_has_expired()) | exists().where(_avoids_somebody()))
+    return bool(connection.scalar(found))
+
+
+def reap(connection: Connection, max_attempts: int) -> list[Job]:
+    """End the expired leases, and the jobs that waited in vain; return both.
+
+    Rows that another transaction is changing are passed over: of two reapers one counts.
+    """
+
+    @cache
+    def living(run_id: int) -> list[str]:
+        return living_workers(connection, run_id)
+
+    return [
+        *_end_expired(connection, living, max_attempts),
+        *_end_waits(connection, living, max_attempts),
+    ]
+
+
+def _end_expired(connection: Connection, living: LivingIn, max_attempts: int) -> list[Job]:
+    rows = _locked(connection, _has_expired())
+    counted = [row for row in rows if row.epoch <= row.claimed_epoch]
+    count_attempts(connection, map(_attempt, counted))
+    tried = tried_by(connection, map(_key, counted))
+    ended = []
+    for row in rows:
+        changes: dict[str, Any] = {"state": JobState.PENDING.value, **NO_LEASE}
+        if row in counted:
+            attempts = row.attempts + 1
+            judged = verdict(
+                attempts, max_attempts, tried=tried[_key(row)], living=living(row.run_id)
+            )
+            changes |= {"attempts": attempts, "error": _lost(row), **_outcome(judged)}
+        ended.append(_changed(connection, row, changes))
+    return ended
+
+
+def _end_waits(connection: Connection, living: LivingIn, max_attempts: int) -> list[Job]:
+    """End the waits of jobs for workers that do not live any more; return the jobs that failed.
+
+    While no worker lives at all, a job that may fail waits on: the next one to come shows more.
+    """
+    rows = [row for row in _locked(connection, _avoids_somebody()) if _waits_in_vain(row, living)]
+    tried = tried_by(connection, map(_key, rows))
+    changed = []
+    for row in rows:
+        alive = living(row.run_id)
+        if alive or row.attempts < max_attempts:
+            judged = verdict(row.attempts, max_attempts, tried=tried[_key(row)], living=alive)
+            changed.append(_changed(connection, row, _outcome(judged)))
+    return [job for job in changed if job.state is JobState.FAILED]
+
+
+def _locked(connection: Connection, condition: ColumnElement[bool]) -> list[Row[Any]]:
+    rows = select(schema.jobs).where(condition).order_by(_JOBS.run_id, _JOBS.arch_index)
+    return list(connection.execute(rows.with_for_update(skip_locked=True)))
+
+
+def _changed(connection: Connection, row: Row[Any], changes: dict[str, Any]) -> Job:
+    changed = connection.execute(
+        update(schema.jobs)
+        .where(is_job(*_key(row)))
+        .values(updated_s=now_s(), **changes)
+        .returning(*job_columns())
+    )
+    return job_of(changed.mappings().one())
+
+
+def _has_expired() -> ColumnElement[bool]:
+    return and_(_RUNNING, _JOBS.lease_until_s < now_s())
+
+
+def _avoids_somebody() -> ColumnElement[bool]:
+    return and_(_PENDING, _JOBS.avoid.is_not(None))
+
+
+def _waits_in_vain(row: Row[Any], living: LivingIn) -> bool:
+    return all(row.avoid in own_places(worker) for worker in living(row.run_id))
+
+
+def _key(row: Row[Any]) -> tuple[int, int]:
+    return row.run_id, row.arch_index
+
+
+def _lost(row: Row[Any]) -> str:
+    return f"the lease of worker {row.worker} expired before an epoch was finished"
+
+
+def _attempt(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "run_id": row.run_id,
+        "arch_index": row.arch_index,
+        "worker": row.worker,
+        "kind": EXPIRED,
+        "error": _lost(row),
+    }
+
+
+def _outcome(judged: Verdict) -> dict[str, Any]:
+    return {"state": judged.state.value, "avoid": judged.avoid}

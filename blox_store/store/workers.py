@@ -1,0 +1,113 @@
+"""Workers: who there is, how each of them does, and who of them lives."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, delete, or_, select, update
+
+from blox_store.store import schema
+from blox_store.store.clock import now_s
+from blox_store.store.database import Database
+from blox_store.store.stored_text import stored_text
+from blox_store.store.upsert import upsert
+from blox_store.store.values import JobState, WorkerState
+from blox_store.store.worker_name import host_of
+
+_WORKERS = schema.workers.c
+_JOBS = schema.jobs.c
+ALIVE_S: Final = 180.0  # who was not seen for so long takes no more jobs
+
+
+class Workers:
+    """The workers of a store; those that are not registered are no error and leave no trace."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, name: str, *, device: str, pid: int, run_id: int | None = None) -> None:
+        """Add a worker that has just started, in place of any earlier one of its name.
+
+        `run_id` is the run whose jobs it takes; None if it takes those of any.
+        """
+        fresh = {
+            "device": device,
+            "pid": pid,
+            "serves_run_id": run_id,
+            "started_s": now_s(),
+            "seen_s": now_s(),
+            "faults": 0,
+            "fault": None,
+            "stopped_reason": None,
+        }
+        self._upsert(name, fresh, fresh)
+
+    def seen(self, name: str) -> None:
+        """Show that a worker lives; the heartbeat of a lease does so too."""
+        self._update(name, seen_s=now_s())
+
+    def fault(self, name: str, text: str) -> None:
+        """Count a fault that was the node's, not a job's, and keep what it was."""
+        self._update(name, faults=_WORKERS.faults + 1, fault=stored_text(text), seen_s=now_s())
+
+    def stop(self, name: str, reason: str) -> None:
+        """Keep for the operator why a worker claims no more, even one that never started."""
+        stopped = {"stopped_reason": stored_text(reason)}
+        self._upsert(
+            name, {**stopped, "started_s": now_s(), "seen_s": now_s(), "faults": 0}, stopped
+        )
+
+    def leave(self, name: str) -> None:
+        """Forget a worker that has ended as it should; one that was stopped stays to be seen."""
+        with self._database.write() as connection:
+            connection.execute(
+                delete(schema.workers).where(
+                    _WORKERS.name == name, _WORKERS.stopped_reason.is_(None)
+                )
+            )
+
+    def all(self) -> list[WorkerState]:
+        """Return the workers, each with its running job, by host and name."""
+        runs = and_(_JOBS.worker == _WORKERS.name, _JOBS.state == JobState.RUNNING.value)
+        rows = (
+            select(*_state_columns())
+            .select_from(schema.workers.outerjoin(schema.jobs, runs))
+            .order_by(_WORKERS.host, _WORKERS.name, _JOBS.updated_s)
+        )
+        with self._database.read() as connection:
+            found = [WorkerState(**row) for row in connection.execute(rows).mappings()]
+        # A lease of an earlier process of the name may not have expired yet: the last one counts.
+        return list({worker.name: worker for worker in found}.values())
+
+    def _update(self, name: str, **values: Any) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(schema.workers).where(_WORKERS.name == name).values(**values))
+
+    def _upsert(self, name: str, new: dict[str, Any], known: dict[str, Any]) -> None:
+        with self._database.write() as connection:
+            statement = upsert(connection.dialect, schema.workers)
+            connection.execute(
+                statement.values(name=name, host=host_of(name), **new).on_conflict_do_update(
+                    index_elements=[_WORKERS.name], set_=known
+                )
+            )
+
+
+def living_workers(connection: Connection, run_id: int) -> list[str]:
+    """Return the names of the workers that take jobs of a run and were seen lately."""
+    rows = select(_WORKERS.name).where(
+        _WORKERS.stopped_reason.is_(None),
+        _WORKERS.seen_s >= now_s() - ALIVE_S,
+        or_(_WORKERS.serves_run_id.is_(None), _WORKERS.serves_run_id == run_id),
+    )
+    return list(connection.scalars(rows))
+
+
+def _state_columns() -> list[Any]:
+    return [
+        *(_WORKERS[name] for name in ("name", "host", "device", "pid")),
+        (now_s() - _WORKERS.started_s).label("up_s"),
+        (now_s() - _WORKERS.seen_s).label("seen_ago_s"),
+        *(_WORKERS[name] for name in ("faults", "fault", "stopped_reason")),
+        *(_JOBS[name] for name in ("run_id", "arch_index", "epoch")),
+    ]

@@ -1,0 +1,21 @@
+"""A store of each kind, and a run of three jobs in it."""
+
+import pytest
+
+from blox_store.store import Store
+from tests.store_jobs import make_run
+
+
+@pytest.fixture
+def store(database_url):
+    """A new store, on each kind of database in turn."""
+    with Store(database_url, migrate=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(store):
+    """A run with the jobs 3, 5 and 7."""
+    made, _ = make_run(store)
+    store.runs.add_jobs(made.id, [7, 3, 5])
+    return made

@@ -1,0 +1,54 @@
+"""The contract of claims, on every database."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from blox_store.store import JobState, Lease, NoClaim
+from tests.results import made_up_result
+from tests.store_jobs import LONG_S, claim, job, make_run
+
+
+def test_a_claim_takes_the_highest_priority_and_then_the_lowest_index(store, run):
+    store.runs.add_jobs(run.id, [9], priority=1)
+    claims = [claim(store, run) for _ in range(5)]
+    assert [lease.arch_index for lease in claims[:4]] == [9, 3, 5, 7]
+    assert claims[4] is NoClaim.NOTHING_DUE
+    assert len({lease.token for lease in claims[:4]}) == 4
+    held = job(store, run, 9)
+    assert (held.state, held.worker, held.attempts) == (JobState.RUNNING, "w0@here", 0)
+    assert 0 < held.lease_left_s <= LONG_S
+
+
+def test_a_claim_says_why_it_got_nothing(store, run):
+    assert isinstance(claim(store, run, 3), Lease)
+    assert claim(store, run, 3) is NoClaim.DUPLICATE
+    assert claim(store, run, 4) is NoClaim.UNKNOWN
+    assert claim(store, replace(run, id=99), 3) is NoClaim.UNKNOWN
+    assert claim(store, run, 5, trainer_revision=2) is NoClaim.OTHER_REVISION
+    assert claim(store, run, 5, trainer="simulated") is NoClaim.OTHER_REVISION
+    lease = claim(store, run, 7)
+    store.results.complete(lease, made_up_result())
+    assert claim(store, run, 7) is NoClaim.ENDED
+    store.runs.set_paused(run.id, True)
+    assert claim(store, run, 5) is NoClaim.PAUSED
+    assert claim(store, run) is NoClaim.PAUSED
+    store.runs.set_paused(run.id, False)
+    assert claim(store, run).arch_index == 5
+
+
+def test_concurrent_claims_never_share_a_job(store):
+    run, _ = make_run(store)
+    store.runs.add_jobs(run.id, range(40))
+    barrier = threading.Barrier(4)
+
+    def take(worker):
+        barrier.wait()
+        taken = []
+        while isinstance(lease := claim(store, run, worker=f"w{worker}"), Lease):
+            taken.append(lease.arch_index)
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [index for indices in pool.map(take, range(4)) for index in indices]
+    assert sorted(taken) == list(range(40))

@@ -1,0 +1,77 @@
+"""The contract of the store: runs, jobs and static information, on every database."""
+
+import pytest
+
+from blox_store.errors import RunNotFound
+from blox_store.store import JobState, Store
+from tests.results import made_up_result
+from tests.store_jobs import claim, make_run, stored
+
+
+def test_a_run_is_made_once(store):
+    first, made = make_run(store)
+    again, made_again = make_run(store)
+    other, made_other = make_run(store, seed=1)
+    assert (made, made_again, made_other) == (True, False, True)
+    assert first == again != other
+    assert first.recipe == {"lr": 0.03, "epochs": 2}
+    assert store.runs.all() == [first, other]
+
+
+def test_a_run_is_found_by_what_is_known_of_it(store):
+    with pytest.raises(RunNotFound, match="the store has no run; make one by 'blox init'"):
+        store.runs.find()
+    first, _ = make_run(store)
+    assert store.runs.find() == first
+    second, _ = make_run(store, seed=1)
+    assert store.runs.find(second.id) == second
+    assert store.runs.find(seed=0) == first
+    with pytest.raises(RunNotFound, match=r"several runs fit, choose one by --run ID: run 1: .*; "):
+        store.runs.find()
+    with pytest.raises(RunNotFound, match=r"no run with id 9 and seed 1; the store has run 1: "):
+        store.runs.find(9, seed=1)
+
+
+def test_jobs_are_added_once(store, run):
+    assert store.runs.add_jobs(run.id, [3, 4, 4]) == 1
+    assert [job.arch_index for job in store.jobs.matching(run.id)] == [3, 4, 5, 7]
+    assert store.jobs.counts(run.id)[JobState.PENDING] == 4
+
+
+def test_all_jobs_of_the_search_space_are_added(store):
+    run, _ = make_run(store)
+    assert store.runs.add_jobs(run.id, range(91_125)) == 91_125
+    assert store.jobs.counts(run.id)[JobState.PENDING] == 91_125
+
+
+def test_a_snapshot_sees_one_state(store, run):
+    with store.snapshot() as connection:
+        assert list(store.results.stream(connection, run.id)) == []
+        store.results.complete(claim(store, run, 3), made_up_result())
+        assert list(store.results.stream(connection, run.id)) == []
+    assert len(stored(store, run)) == 1
+
+
+def test_static_information_is_kept_by_model_shape(store):
+    shape = {"stem_channels": 8, "classes": 10, "resolution": 32}
+    store.static.add_architectures(shape, [(0, 100, 2**33), (5, 200, 300)])
+    store.static.add_architectures(shape, [(5, 200, 300), (6, 1, 2)])
+    assert store.static.architecture_count(shape) == 3
+    assert store.static.architecture_count(shape | {"classes": 100}) == 0
+    with store.snapshot() as connection:
+        found = store.static.architectures(connection, shape)
+        assert found == {0: (100, 2**33), 5: (200, 300), 6: (1, 2)}
+
+
+def test_latencies_are_kept_by_device(store):
+    store.static.add_latencies("pixel-4", {3: 1.5, 1: 2.5})
+    store.static.add_latencies("cpu", {3: 10.0})
+    with store.snapshot() as connection:
+        found = store.static.latencies(connection)
+        assert found == {"cpu": {3: 10.0}, "pixel-4": {1: 2.5, 3: 1.5}}
+
+
+def test_a_store_has_an_identity_of_its_own(store, database_url, tmp_path):
+    assert len(store.id) == 32
+    with Store(database_url) as again, Store(f"sqlite:///{tmp_path}/o.db", migrate=True) as other:
+        assert store.id == again.id != other.id

@@ -1,0 +1,89 @@
+"""The contract of workers, on every database."""
+
+from dataclasses import replace
+
+from tests.store_jobs import OTHER_HOST, SAME_HOST, SHORT_S, A, claim, grow_old, start, worker_of
+
+
+def test_a_worker_shows_who_and_how_it_is(store):
+    store.workers.register(A, device="cuda", pid=4711)
+    worker = worker_of(store, A)
+    assert (worker.name, worker.host, worker.device, worker.pid) == (A, "here", "cuda", 4711)
+    assert 0 <= worker.seen_ago_s < 60
+    assert 0 <= worker.up_s < 60
+    assert (worker.faults, worker.fault, worker.stopped_reason) == (0, None, None)
+    assert (worker.run_id, worker.arch_index, worker.epoch) == (None, None, None)
+
+
+def test_a_worker_shows_the_job_that_it_runs(store, run):
+    start(store, A, SAME_HOST)
+    store.jobs.heartbeat(claim(store, run, 3, worker=A), 2)
+    worker = worker_of(store, A)
+    assert (worker.run_id, worker.arch_index, worker.epoch) == (run.id, 3, 2)
+    assert worker_of(store, SAME_HOST).arch_index is None
+
+
+def test_of_two_leases_under_a_name_the_last_one_shows(store, run):
+    start(store, A)
+    claim(store, run, 5, worker=A, lease_s=SHORT_S)  # and then its process was killed
+    claim(store, run, 3, worker=A)
+    assert worker_of(store, A).arch_index == 3
+
+
+def test_workers_are_listed_by_host_and_name(store):
+    start(store, OTHER_HOST, SAME_HOST, A, "alone")
+    assert [worker.name for worker in store.workers.all()] == ["alone", A, SAME_HOST, OTHER_HOST]
+    assert worker_of(store, "alone").host == "alone"
+
+
+def test_a_worker_that_is_seen_lives(store):
+    start(store, A)
+    grow_old(store, A, 100)
+    assert worker_of(store, A).seen_ago_s > 50
+    store.workers.seen(A)
+    assert worker_of(store, A).seen_ago_s < 50
+
+
+def test_faults_are_counted_and_the_last_one_is_kept(store):
+    start(store, A)
+    store.workers.fault(A, "no driver")
+    store.workers.fault(A, "disk full: \0")
+    worker = worker_of(store, A)
+    assert (worker.faults, worker.fault) == (2, "disk full: \\x00")
+
+
+def test_a_worker_that_was_stopped_stays_to_be_seen_and_one_that_ended_does_not(store):
+    start(store, A, OTHER_HOST)
+    store.workers.fault(A, "no driver")
+    store.workers.stop(A, "3 faults in a row")
+    store.workers.leave(A)
+    store.workers.leave(OTHER_HOST)
+    (worker,) = store.workers.all()
+    assert (worker.name, worker.stopped_reason) == (A, "3 faults in a row")
+    assert (worker.faults, worker.fault, worker.device) == (1, "no driver", "cpu")
+
+
+def test_a_worker_that_starts_again_has_a_clean_slate(store):
+    start(store, A)
+    store.workers.fault(A, "no driver")
+    store.workers.stop(A, "3 faults in a row")
+    grow_old(store, A, 100)
+    store.workers.register(A, device="cuda", pid=2)
+    worker = worker_of(store, A)
+    fresh = {"faults": 0, "fault": None, "stopped_reason": None, "device": "cuda", "pid": 2}
+    assert replace(worker, **fresh) == worker
+    assert worker.seen_ago_s < 50
+
+
+def test_a_worker_that_never_started_can_be_stopped(store):
+    store.workers.stop(A, "no such GPU")
+    worker = worker_of(store, A)
+    assert (worker.host, worker.device, worker.pid) == ("here", None, None)
+    assert worker.stopped_reason == "no such GPU"
+
+
+def test_unknown_workers_are_no_error(store):
+    store.workers.seen(A)
+    store.workers.fault(A, "no driver")
+    store.workers.leave(A)
+    assert store.workers.all() == []
