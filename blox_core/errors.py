@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from blox_core.checkpoint import Checkpoint
+    from blox_core.epoch_report import Saveable
 
 
 class BloxError(Exception):
@@ -61,6 +61,6 @@ class TrainingStopped(BloxError, RuntimeError):
     `checkpoint` is None if no epoch was finished.
     """
 
-    def __init__(self, message: str, checkpoint: Checkpoint | None) -> None:
+    def __init__(self, message: str, checkpoint: Saveable | None) -> None:
         super().__init__(message)
         self.checkpoint = checkpoint

@@ -70,5 +70,13 @@ def best_epoch(epochs: Sequence[EpochMetrics]) -> int | None:
 
     Of equal ones it is the one of lower validation loss, then the earlier one.
     """
-    ranked = [(-epoch.val.top1, epoch.val.loss, number) for number, epoch in enumerate(epochs, 1)]
+    return first_best([epoch.val.top1 for epoch in epochs], [epoch.val.loss for epoch in epochs])
+
+
+def first_best(top1: Sequence[int], loss: Sequence[float]) -> int | None:
+    """Return `best_epoch` of validation curves."""
+    ranked = [
+        (-correct, loss_then, number)
+        for number, (correct, loss_then) in enumerate(zip(top1, loss, strict=True), 1)
+    ]
     return min(ranked)[-1] if ranked else None

@@ -26,6 +26,12 @@ def check_field(name: str, value: object) -> None:
         raise refusal(name, value, allowed)
 
 
+def check_seed(seed: int) -> None:
+    """Raise RecipeError unless a training may have this seed."""
+    if not 0 <= seed < SEED_LIMIT:
+        raise RecipeError(f"seed {seed!r}: an integer of 0 or more below {SEED_LIMIT} is allowed")
+
+
 def refusal(name: str, value: object, allowed: str) -> RecipeError:
     """Return the error that names a recipe field, its value and what is allowed."""
     return RecipeError(f"recipe field {name} = {value!r}: {allowed} is allowed")

@@ -12,25 +12,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from blox_core.batches import Batch, Batches
-from blox_core.checkpoint import Checkpoint, CheckpointIdentity, Tensors
+from blox_core.checkpoint import Checkpoint, Tensors
 from blox_core.data.training_data import TrainingData
+from blox_core.epoch_report import EpochReport
 from blox_core.errors import TrainingStopped
+from blox_core.identity import CheckpointIdentity
 from blox_core.metrics import EpochMetrics, Score, best_epoch
 from blox_core.model import build_model
 from blox_core.randomness import Stream, seeded_torch
 from blox_core.recipe import Recipe
 from blox_core.space import Architecture
 from blox_core.tally import Tally
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochReport:
-    """A finished epoch (from 1) of `epochs`; `checkpoint()` makes the checkpoint after it."""
-
-    epoch: int
-    epochs: int
-    metrics: EpochMetrics
-    checkpoint: Callable[[], Checkpoint]
 
 
 @dataclass(frozen=True, kw_only=True)

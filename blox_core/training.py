@@ -6,20 +6,19 @@ from collections.abc import Callable
 
 import torch
 
-from blox_core.checkpoint import Checkpoint, CheckpointIdentity
+from blox_core.checkpoint import Checkpoint
 from blox_core.data.training_data import TrainingData
-from blox_core.errors import RecipeError
+from blox_core.epoch_report import EpochReport
+from blox_core.identity import CheckpointIdentity
 from blox_core.metrics import Curves
 from blox_core.numerics import numerics
 from blox_core.provenance import environment_of
 from blox_core.recipe import Recipe
-from blox_core.recipe_fields import SEED_LIMIT
+from blox_core.recipe_fields import check_seed
 from blox_core.result import TrainingResult
 from blox_core.space import Architecture
-from blox_core.trainer import EpochReport, Trainer
-
-# Changes when the results of a training may, and only then.
-TRAINER_REVISION = 1
+from blox_core.trainer import Trainer
+from blox_core.trainer_revision import TRAINER_REVISION
 
 __all__ = ["TRAINER_REVISION", "EpochReport", "TrainingResult", "train", "training_identity"]
 
@@ -46,8 +45,7 @@ def train(
     Raises CheckpointError for another training's checkpoint, RecipeError if data or seed do not
     fit.
     """
-    if not 0 <= seed < SEED_LIMIT:
-        raise RecipeError(f"seed {seed!r}: an integer of 0 or more below {SEED_LIMIT} is allowed")
+    check_seed(seed)
     device = torch.device(device)
     data.check(recipe)
     identity = training_identity(architecture, recipe, seed, device)

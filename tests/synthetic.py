@@ -11,9 +11,9 @@ import numpy as np
 
 from blox_core.checkpoint import Checkpoint
 from blox_core.data import TrainingData
+from blox_core.epoch_report import EpochReport
 from blox_core.recipe import Recipe, preset
 from blox_core.space import Architecture
-from blox_core.trainer import EpochReport
 from blox_core.training import TrainingResult, train
 
 ARCHITECTURE = Architecture(18639)  # a lone conv in every stage: the quickest

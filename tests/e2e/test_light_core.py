@@ -7,7 +7,19 @@ import sys
 
 import pytest
 
-LIGHT = ["space", "recipe", "metrics", "environment", "result", "errors"]
+LIGHT = [
+    "space",
+    "recipe",
+    "metrics",
+    "environment",
+    "result",
+    "errors",
+    "identity",
+    "epoch_report",
+    "checkpoint_file",
+    "trainer_revision",
+    "simulation",
+]
 
 
 @pytest.mark.parametrize("module", LIGHT)

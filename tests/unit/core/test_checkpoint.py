@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from blox_core.checkpoint import MAGIC, Checkpoint, CheckpointIdentity, load_checkpoint
+from blox_core.checkpoint import MAGIC, Checkpoint, load_checkpoint
 from blox_core.errors import CheckpointError
+from blox_core.identity import CheckpointIdentity
 from blox_core.metrics import EpochMetrics, Score
 
 IDENTITY = CheckpointIdentity(

@@ -13,12 +13,14 @@ import pytest
 import torch
 
 from blox_core.checkpoint import Checkpoint, load_checkpoint
+from blox_core.epoch_report import EpochReport
 from blox_core.errors import CheckpointError, RecipeError
 from blox_core.metrics import Score
 from blox_core.recipe import Recipe, preset
 from blox_core.space import Architecture, index_of
-from blox_core.trainer import EpochReport, Trainer, initial_model, learning_rate
-from blox_core.training import TRAINER_REVISION, TrainingResult, train, training_identity
+from blox_core.trainer import Trainer, initial_model, learning_rate
+from blox_core.trainer_revision import TRAINER_REVISION
+from blox_core.training import TrainingResult, train, training_identity
 from tests.synthetic import (
     ALL_OPS,
     ARCHITECTURE,
