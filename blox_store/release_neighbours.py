@@ -11,25 +11,44 @@ from blox_store.release.names import ReleaseFile, scan_folder
 from blox_store.release.reader import read_table
 from blox_store.release.table import Table
 from blox_store.release_tables import ReleaseTable
+from blox_store.simulated_marker import SIMULATED_FILE
 
 _SAME_FACTS = ("dataset", "epochs")
 _ADVICE = "give another folder"
 
 
-def check_neighbours(out: Path, tables: Sequence[ReleaseTable], names: Iterable[str]) -> None:
+def check_neighbours(
+    out: Path, tables: Sequence[ReleaseTable], names: Iterable[str], *, simulated: bool
+) -> None:
     """Raise ExportRefused if files of these names in `out` would spoil what is there.
 
-    Names may not be those of folders; older files of other formats may not stay beside the new
-    ones; and other seeds have to be of the same data set, epochs, architectures and models, since
-    they share `blox-info`.
+    Names may not be those of folders; simulated files and real ones may not meet; older files of
+    other formats may not stay beside the new ones; and other seeds have to be of the same data
+    set, epochs, architectures and models, since they share `blox-info`.
     """
     if not out.is_dir():
         return
-    if blocked := [name for name in names if (out / name).exists() and not (out / name).is_file()]:
+    written = [*names, SIMULATED_FILE]
+    if blocked := [name for name in written if _is_no_file(out / name)]:
         raise ExportRefused(f"in folder {out}, {', '.join(blocked)} is no file; {_ADVICE}")
     files = scan_folder(out)
+    _refuse_mixture(out, files, simulated)
     _refuse_other_formats(out, files, set(names))
     _refuse_other_releases(out, files, tables)
+
+
+def _refuse_mixture(out: Path, files: list[ReleaseFile], simulated: bool) -> None:
+    is_marked = (out / SIMULATED_FILE).exists()
+    if is_marked and not simulated:
+        raise ExportRefused(
+            f"folder {out} is of a simulated release, as its file {SIMULATED_FILE} says, and these "
+            f"figures are real; {_ADVICE}"
+        )
+    if files and simulated and not is_marked:
+        raise ExportRefused(
+            f"folder {out} has {files[0].path.name} of a real release, and these figures are "
+            f"simulated; {_ADVICE}"
+        )
 
 
 def _refuse_other_formats(out: Path, files: list[ReleaseFile], names: set[str]) -> None:
@@ -66,6 +85,10 @@ def _refuse_other_releases(
             info.table
         ):
             raise ExportRefused(f"{file.path} describes other models than this export; {_ADVICE}")
+
+
+def _is_no_file(path: Path) -> bool:
+    return path.exists() and not path.is_file()
 
 
 def _hashes(table: Table) -> set[str]:

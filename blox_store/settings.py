@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from blox_store.errors import SettingsError
 
 PREFIX = "BLOX_"
+_PASSWORD = re.compile(r"(://[^:@/\s]*):[^@\s]*@")  # of a URL
 
 
 class StoreSettings(BaseSettings):
@@ -30,6 +32,7 @@ def read_settings(kind: type[AnySettings]) -> AnySettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(map(str, first["loc"]))
-        got = f"{PREFIX}{name.upper()}={first['input']!r}: " if name else ""
+        shown = _PASSWORD.sub(r"\1:***@", repr(first["input"]))
+        got = f"{PREFIX}{name.upper()}={shown}: " if name else ""
         message = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{got}{message}") from error

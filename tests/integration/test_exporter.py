@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from sqlalchemy import text
 import blox
 from blox_core.complexity import params_and_flops
 from blox_core.recipe import preset
-from blox_core.space import all_hashes
+from blox_core.simulation import SIMULATED, simulated_result
+from blox_core.space import Architecture, all_hashes
 from blox_store.errors import ExportRefused, NotEncodable
 from blox_store.exporter import export
 from blox_store.release.reader import read_table
@@ -48,6 +50,19 @@ def finish_all(store, run):
     finish(store, run, 3)
     finish(store, run, 5, val_top1=np.array([250, 0]), train_time_s=100.5)
     finish(store, run, 7, environment={"gpu": "another"}, train_time_s=101.5)
+
+
+def simulated_run(store, *, seed=0, indices=(3, 5, 7)):
+    """Return a simulated run in which all jobs have finished."""
+    run = made_up_run(store, DIGITS, seed=seed, indices=indices, trainer=SIMULATED)
+    for index in indices:
+        result = simulated_result(Architecture(index), DIGITS, seed)
+        store.results.complete(claimed(store, run, index), result)
+    return run
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def names(folder):
@@ -105,7 +120,7 @@ def test_unfinished_jobs_need_to_be_allowed(store, run, out):
 def test_diverged_and_failed_architectures_are_left_out_and_named(store, run, out):
     finish(store, run, 3)
     finish(store, run, 5, status="diverged", epochs=1)
-    store.jobs.fail(claimed(store, run, 7), "boom", max_attempts=1, backoff_s=0)
+    store.jobs.fail(claimed(store, run, 7), "boom", kind="Boom", max_attempts=1, backoff_s=0)
     report = export(store, run, out, allow_partial=False)
     assert (report.diverged, report.failed, report.unfinished) == ((5,), (7,), ())
     assert list(blox.from_folder(out).indices) == [3]
@@ -139,13 +154,13 @@ def test_a_second_seed_joins_the_first(store, run, out):
 def test_another_seed_of_other_architectures_is_kept_apart(store, run, out):
     finish_all(store, run)
     export(store, run, out, allow_partial=False)
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    before = contents(out)
     second = made_up_run(store, DIGITS, seed=1, indices=(7,))
     finish(store, second, 7)
     message = r"blox-base-0\.blox has 3 architectures, this export 1, and not the same"
     with pytest.raises(ExportRefused, match=message):
         export(store, second, out, allow_partial=False)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert contents(out) == before
 
 
 @pytest.mark.parametrize(
@@ -179,13 +194,13 @@ def test_a_folder_in_the_place_of_a_file_changes_nothing(store, run, out):
 def test_a_failed_export_leaves_the_old_release_as_it_was(store, run, out):
     finish(store, run, 3)
     export(store, run, out, allow_partial=True)
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    before = contents(out)
     finish(store, run, 5)
     finish(store, run, 7, train_loss=np.array([1.0, 16.777216]))
     message = r"row 2.*train_loss.*16\.777216"
     with pytest.raises(NotEncodable, match=message):
         export(store, run, out, allow_partial=False)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert contents(out) == before
 
 
 def test_image_numbers_that_version_1_cannot_count_are_refused(store, out):
@@ -212,6 +227,103 @@ def test_older_files_of_other_formats_are_not_left_beside_new_ones(store, run, o
     with pytest.raises(ExportRefused, match=message):
         export(store, run, out, formats=("blox", "pickle"), allow_partial=False)
     export(store, run, out, allow_partial=False)
+
+
+def test_a_simulated_release_says_that_it_is_one(store, out):
+    run = simulated_run(store)
+    report = export(store, run, out, formats=("blox",), allow_partial=False, simulated=True)
+    stems = ("blox-base-0", "blox-env-0", "blox-ext-0", "blox-info")
+    assert names(out) == ["SIMULATED", *(f"{stem}.blox" for stem in stems)]
+    assert sorted(path.name for path in report.files) == [f"{stem}.blox" for stem in stems]
+    assert (out / "SIMULATED").read_text() == (
+        "The figures in this folder are made up by a simulation of Blox: nothing was trained.\n"
+        f"The last export was of {run}.\n"
+    )
+    assert "trainer simulated 1" in str(run)
+    d = blox.from_folder(out, extended=True, include_static_info=True, include_env_info=True)
+    assert sorted(d.indices) == [3, 5, 7]
+    assert set(d.full_info(5)["env"].values()) == {"simulated"}
+    test = simulated_result(Architecture(5), DIGITS, 0).test
+    assert d.test_acc(5) == round(test.top1 / 250 * 100, 3)
+
+
+@pytest.mark.parametrize("trainer", [SIMULATED, "other"])
+def test_a_run_that_was_not_trained_needs_to_be_asked_for(store, out, trainer):
+    run = made_up_run(store, DIGITS, indices=(3,), trainer=trainer)
+    finish(store, run, 3)
+    message = rf"trainer {trainer} 1: nothing of it was trained, .* by --run, or .* --simulated$"
+    with pytest.raises(ExportRefused, match=message):
+        export(store, run, out, allow_partial=False)
+    assert not out.exists()
+
+
+def test_a_real_run_is_not_exported_as_a_simulated_one(store, run, out):
+    finish_all(store, run)
+    message = "trainer torch 1: it was really trained, and --simulated is for runs that were not"
+    with pytest.raises(ExportRefused, match=message):
+        export(store, run, out, allow_partial=False, simulated=True)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_simulated_files_do_not_join_real_ones(store, run, out, seed):
+    finish_all(store, run)
+    export(store, run, out, allow_partial=False)
+    before = contents(out)
+    message = r"release has blox-base-0\.blox of a real release, and these figures are simulated"
+    with pytest.raises(ExportRefused, match=message):
+        export(store, simulated_run(store, seed=seed), out, allow_partial=False, simulated=True)
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_real_files_do_not_join_simulated_ones(store, run, out, seed):
+    finish_all(store, run)
+    export(store, simulated_run(store, seed=seed), out, allow_partial=False, simulated=True)
+    before = contents(out)
+    message = "release is of a simulated release, as its file SIMULATED says, and these figures are"
+    with pytest.raises(ExportRefused, match=message):
+        export(store, run, out, allow_partial=False)
+    assert contents(out) == before
+
+
+def test_a_second_simulated_seed_joins_the_first(store, out):
+    first, second = (simulated_run(store, seed=seed) for seed in (0, 1))
+    for run in (first, second, second):
+        export(store, run, out, allow_partial=False, simulated=True)
+    assert blox.from_folder(out).seeds == [0, 1]
+    assert f"The last export was of {second}." in (out / "SIMULATED").read_text()
+
+
+def test_a_folder_in_the_place_of_the_mark(store, out):
+    (out / "SIMULATED").mkdir(parents=True)
+    with pytest.raises(ExportRefused, match="SIMULATED is no file; give another folder"):
+        export(store, simulated_run(store), out, allow_partial=False, simulated=True)
+    assert names(out) == ["SIMULATED"]
+
+
+def test_the_mark_is_there_before_the_first_file(store, out, monkeypatch):
+    run = simulated_run(store)
+
+    replace_path = Path.replace
+
+    def move(path, target):
+        if target.parent == out and target.name != "SIMULATED":
+            raise OSError("no space left on device")
+        return replace_path(path, target)
+
+    monkeypatch.setattr(Path, "replace", move)
+    with pytest.raises(OSError, match="no space left"):
+        export(store, run, out, allow_partial=False, simulated=True)
+    assert names(out) == ["SIMULATED"]
+
+
+def test_no_mark_is_left_by_an_export_that_fails_before(store, out):
+    run = made_up_run(store, DIGITS, indices=(3,), trainer=SIMULATED)
+    finish(store, run, 3, train_loss=np.array([1.0, 16.777216]))
+    with pytest.raises(NotEncodable):
+        export(store, run, out, allow_partial=False, simulated=True)
+    assert not out.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(store, run, out):
