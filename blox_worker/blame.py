@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
-import torch
-
 from blox_core.errors import ExtraMissing
-from blox_store.errors import StoreError
+from blox_store.errors import SettingsError, StoreError
 
 # A missing data set (DatasetMissing) and a full disk are OSErrors.
-_NODE_FAULTS: Final = (
-    OSError,
-    MemoryError,
-    ExtraMissing,
-    StoreError,
-    torch.AcceleratorError,
-    torch.OutOfMemoryError,
-)
+_NODE_FAULTS: Final = (OSError, MemoryError, ExtraMissing, StoreError, SettingsError)
+_TORCH_NODE_FAULTS: Final = ("AcceleratorError", "OutOfMemoryError")
 # What torch raises as a plain RuntimeError; after a CUDA error no job succeeds in this process.
-_NODE_FAULT_TEXTS: Final = ("CUDA error", "cuDNN error", "CUBLAS_STATUS", "DefaultCPUAllocator")
+_NODE_FAULT_TEXTS: Final = (
+    "CUDA error",
+    "cuDNN error",
+    "CUBLAS_STATUS",
+    "DefaultCPUAllocator",
+    "No CUDA GPUs are available",
+    "Found no NVIDIA driver",
+)
 
 
 def is_node_fault(error: BaseException) -> bool:
     """Return whether another job would fail on this node too; such an error counts for no job."""
-    if isinstance(error, _NODE_FAULTS):
+    if isinstance(error, (*_NODE_FAULTS, *_torch_faults())):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _NODE_FAULT_TEXTS)
+
+
+def _torch_faults() -> list[type[BaseException]]:
+    """Return torch's own types, if it is loaded: without it nothing can have raised them."""
+    torch = sys.modules.get("torch")
+    return [] if torch is None else [getattr(torch, name) for name in _TORCH_NODE_FAULTS]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from blox_core.checkpoint import Checkpoint, CheckpointIdentity, load_checkpoint
+from blox_core.epoch_report import EpochReport, Saveable
 from blox_core.errors import CheckpointError
-from blox_core.trainer import EpochReport
+from blox_core.identity import CheckpointIdentity
 from blox_store.store import Lease
 
 logger = logging.getLogger(__name__)
@@ -17,34 +18,63 @@ logger = logging.getLogger(__name__)
 _SHOWN_DIGITS: Final = 16  # of a recipe's fingerprint; the whole is checked inside the file
 
 
+def job_stem(trainer: str, identity: CheckpointIdentity) -> str:
+    """Return how the names of all files of a job begin.
+
+    It does not hold the run's number: every store has a run 1, and stores may share a folder.
+    """
+    training = f"{trainer}-{identity.recipe_fingerprint[:_SHOWN_DIGITS]}-s{identity.seed}"
+    return f"{training}-a{identity.arch_index:05d}"
+
+
+def drop_checkpoints(folder: Path, stem: str) -> None:
+    """Delete all checkpoints of a job; only for the one who holds it, or has ended it.
+
+    With them goes what a worker that was killed while it wrote has left.
+    """
+    for path in (*_checkpoint_files(folder, stem), *folder.glob(f".{stem}-*.tmp")):
+        path.unlink(missing_ok=True)
+
+
+def checkpoint_path(folder: Path, stem: str, lease: Lease) -> Path:
+    """Return the file that a lease writes its checkpoints to."""
+    return folder / f"{stem}-{lease.token}.checkpoint"
+
+
 class JobCheckpoints:
     """The checkpoints of one job, in a folder that is made if it is not there.
 
-    `every_s` is the least time between two of them.
+    `load` reads one, or raises CheckpointError; `every_s` is the least time between two of them.
     """
 
     def __init__(
-        self, folder: Path, lease: Lease, identity: CheckpointIdentity, *, every_s: float
+        self,
+        folder: Path,
+        lease: Lease,
+        identity: CheckpointIdentity,
+        *,
+        trainer: str,
+        load: Callable[[Path, CheckpointIdentity], Saveable],
+        every_s: float,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._identity = identity
-        # Not the run's number: every store has a run 1, and stores may share a folder.
-        training = f"{identity.recipe_fingerprint[:_SHOWN_DIGITS]}-s{identity.seed}"
-        self._stem = f"{training}-a{lease.arch_index:05d}"
-        self._path = folder / f"{self._stem}-{lease.token}.checkpoint"
+        self._load = load
+        self.stem = job_stem(trainer, identity)
+        self._path = checkpoint_path(folder, self.stem, lease)
         self._every_s = every_s
         self._saved_at = time.monotonic()
 
-    def latest(self) -> Checkpoint | None:
+    def latest(self) -> Saveable | None:
         """Return the checkpoint of the most epochs, whichever lease wrote it, None without any.
 
         One that is corrupt or of another training is reported and passed over.
         """
-        best: Checkpoint | None = None
-        for path in self._files():
+        best: Saveable | None = None
+        for path in _checkpoint_files(self._folder, self.stem):
             try:
-                found = load_checkpoint(path, self._identity)
+                found = self._load(path, self._identity)
             except CheckpointError as error:
                 logger.warning("%s", error)
                 continue
@@ -52,7 +82,7 @@ class JobCheckpoints:
                 best = found
         return best
 
-    def save(self, checkpoint: Checkpoint) -> None:
+    def save(self, checkpoint: Saveable) -> None:
         """Write a checkpoint in place of this lease's last one."""
         checkpoint.save(self._path)
         self._saved_at = time.monotonic()
@@ -63,10 +93,14 @@ class JobCheckpoints:
         if due and report.epoch < report.epochs:
             self.save(report.checkpoint())
 
+    def drop_own(self) -> None:
+        """Delete this lease's checkpoint, which is no use to anybody once the job has ended."""
+        self._path.unlink(missing_ok=True)
+
     def drop(self) -> None:
         """Delete all checkpoints of the job; only for the one who holds it."""
-        for path in self._files():
-            path.unlink(missing_ok=True)
+        drop_checkpoints(self._folder, self.stem)
 
-    def _files(self) -> list[Path]:
-        return sorted(self._folder.glob(f"{self._stem}-*.checkpoint"))
+
+def _checkpoint_files(folder: Path, stem: str) -> list[Path]:
+    return sorted(folder.glob(f"{stem}-*.checkpoint"))

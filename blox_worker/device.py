@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from blox_worker.errors import DeviceMissing
 
 
@@ -12,6 +10,10 @@ def checked_device(name: str | None) -> str:
 
     Raises DeviceMissing for a name that is no device, and for a GPU that is not there.
     """
+    if name == "cpu":
+        return name
+    import torch  # here, so that what does not train is light
+
     gpus = torch.cuda.device_count()
     if name is None:
         return "cuda" if gpus else "cpu"

@@ -15,9 +15,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from blox_core.epoch_report import EpochReport
 from blox_core.recipe import Recipe
 from blox_core.result import TrainingResult
-from blox_core.trainer import EpochReport
 from blox_store.store import Job, Lease
 from blox_worker.job import Ending, JobOutcome
 

@@ -1,7 +1,10 @@
 """The errors of workers, under `blox_core.errors.BloxError`.
 
 BloxError
+├── BrokerUnavailable          ConnectionError     Redis cannot be reached
 ├── DeviceMissing              ValueError     there is no such device on this machine
+├── WorkerSuspected            RuntimeError   too many different jobs in a row failed here
+├── SimulatedFailure           RuntimeError   a simulated training failed, as it was told to
 └── DemoFailed                 RuntimeError   the demo did not show what it has to show
 """
 
@@ -12,6 +15,18 @@ from blox_core.errors import BloxError
 
 class DeviceMissing(BloxError, ValueError):
     """A device that this machine does not have."""
+
+
+class BrokerUnavailable(BloxError, ConnectionError):
+    """The broker cannot be reached, or does not answer."""
+
+
+class WorkerSuspected(BloxError, RuntimeError):
+    """A worker that stops claiming, since job after job fails on it."""
+
+
+class SimulatedFailure(BloxError, RuntimeError):
+    """A simulated training that fails since BLOX_SIMULATED_FAILURES says so; its job is charged."""
 
 
 class DemoFailed(BloxError, RuntimeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -17,12 +18,19 @@ class Heartbeat:
     """Renews a lease every `every_s` seconds within its `with` block.
 
     `epoch` is what it reports. Once the lease is lost, `lost` is true and it beats no more; an
-    outage of the store is waited out and remembered in `saw_outage`.
+    outage of the store is waited out, each missed beat told to `on_outage`.
     """
 
-    def __init__(self, store: Store, lease: Lease, *, every_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        *,
+        every_s: float,
+        on_outage: Callable[[], None] = lambda: None,
+    ) -> None:
         self.epoch = 0
-        self.saw_outage = False
+        self._on_outage = on_outage
         self._store = store
         self._lease = lease
         self._every_s = every_s
@@ -57,5 +65,5 @@ class Heartbeat:
                 self._lost.set()
                 return
             except StoreError as error:
-                self.saw_outage = True
                 logger.warning("no heartbeat: %s", error)
+                self._on_outage()

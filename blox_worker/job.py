@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import logging
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
-from blox_core.data import TrainingData, load_data
+from blox_core.epoch_report import EpochReport
 from blox_core.errors import TrainingStopped
 from blox_core.recipe import Recipe
 from blox_core.result import TrainingResult
 from blox_core.space import Architecture
-from blox_core.trainer import EpochReport
-from blox_core.training import TRAINER_REVISION, train, training_identity
 from blox_store.errors import LeaseLost, StoreError, StoreUnavailable
 from blox_store.store import JobState, Lease, NoClaim, Run, Store
 from blox_worker.blame import is_node_fault
 from blox_worker.checkpoints import JobCheckpoints
 from blox_worker.heartbeat import Heartbeat
+from blox_worker.outbox import Outbox
+from blox_worker.patience import patiently
 from blox_worker.settings import WorkerSettings
+from blox_worker.trainers import TRAINERS
 
 logger = logging.getLogger(__name__)
 
-TRAINER = "torch"
-
 JobReport = Callable[[Lease, EpochReport], None]
+Answer = TypeVar("Answer")
 
 
 class Ending(Enum):
     """How a claimed job ended here; only COMPLETED and FAILED end it for good."""
 
     COMPLETED = "completed"
+    KEPT = "trained; the result is kept on disk until the store is back"
     STOPPED = "stopped"
     RETRIED = "to be tried again"
     FAILED = "failed"
@@ -53,16 +55,18 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True)
 class JobOutcome:
-    """How a claimed job ended here, with its result if it was completed.
+    """How a claimed job ended here, with its result if it was trained to the end.
 
-    `saw_outage` says that the store was away meanwhile, for other workers too.
+    `failed_elsewhere` says of a job that failed that it had failed on another worker too, which
+    clears this one.
     """
 
+    run_id: int
     arch_index: int
     ending: Ending
     result: TrainingResult | None = None
     error: str | None = None
-    saw_outage: bool = False
+    failed_elsewhere: bool = False
 
 
 def run_job(
@@ -71,135 +75,225 @@ def run_job(
     arch_index: int | None = None,
     *,
     worker: Worker,
-    should_stop: Callable[[], bool],
+    stop: threading.Event,
     on_epoch: JobReport,
+    on_outage: Callable[[], None] = lambda: None,
 ) -> JobOutcome | NoClaim:
     """Claim a job of a run, the next one if none is named, train it, and write its result.
 
-    The lease is renewed meanwhile, checkpoints are written and resumed from. A stop gives the
-    lease back; a failure of the job counts as one of its attempts; a failure of the node
-    (`blame`) gives the lease back and is raised.
+    Results that an outage left on disk are written before. The lease is renewed meanwhile,
+    checkpoints are written and resumed from. A stop gives the lease back; a failure of the job
+    counts as one of its attempts; a failure of the node (`blame`) gives the lease back and is
+    raised. Outages of the store are waited out, each try reported by `on_outage` from any thread;
+    StoreUnavailable is raised only if a stop is requested before there is a claim.
     """
-    lease = store.jobs.claim(
-        run.id,
-        arch_index,
-        worker=worker.name,
-        trainer=TRAINER,
-        trainer_revision=TRAINER_REVISION,
-        lease_s=worker.settings.lease_s,
-    )
+    trainer = TRAINERS.get(run.trainer)
+    if trainer is None:
+        return NoClaim.OTHER_REVISION
+
+    def claim() -> Lease | NoClaim:
+        Outbox(worker.settings.checkpoint_dir, store).flush()
+        return store.jobs.claim(
+            run.id,
+            arch_index,
+            worker=worker.name,
+            trainer=run.trainer,
+            trainer_revision=trainer.revision,
+            lease_s=worker.settings.lease_s,
+        )
+
+    lease = patiently(claim, stop=stop, on_outage=on_outage)
     if isinstance(lease, NoClaim):
         return lease
-    with Heartbeat(store, lease, every_s=worker.settings.heartbeat_s) as heartbeat:
-        try:
-            outcome = _Attempt(store, run, lease, worker, heartbeat).run(should_stop, on_epoch)
-        except LeaseLost as error:
-            outcome = _lease_lost(lease, error)
-        except Exception as error:
-            if is_node_fault(error):
-                with suppress(StoreError):  # what cannot be given back now runs out by itself
-                    store.jobs.release(lease, heartbeat.epoch)
-                raise
-            outcome = _failed(store, lease, worker.settings, error)
-    return replace(outcome, saw_outage=heartbeat.saw_outage)
+    every_s = worker.settings.heartbeat_s
+    with Heartbeat(store, lease, every_s=every_s, on_outage=on_outage) as heartbeat:
+        attempt = _Attempt(store, run, lease, worker, heartbeat, stop, on_outage)
+        return attempt.outcome(on_epoch)
 
 
 class _Attempt:
     """One attempt at a claimed job."""
 
     def __init__(
-        self, store: Store, run: Run, lease: Lease, worker: Worker, heartbeat: Heartbeat
+        self,
+        store: Store,
+        run: Run,
+        lease: Lease,
+        worker: Worker,
+        heartbeat: Heartbeat,
+        stop: threading.Event,
+        on_outage: Callable[[], None],
     ) -> None:
         self._store = store
+        self._run = run
         self._lease = lease
         self._worker = worker
         self._heartbeat = heartbeat
-        self._last_report: EpochReport | None = None
-        self._seed = run.seed
-        self._recipe = Recipe.from_dict(run.recipe)
-        self._architecture = Architecture(lease.arch_index)
-        self._checkpoints = JobCheckpoints(
-            worker.settings.checkpoint_dir,
-            lease,
-            training_identity(self._architecture, self._recipe, run.seed, worker.device),
-            every_s=worker.settings.checkpoint_every_s,
+        self._stop = stop
+        self._on_outage = on_outage
+        self._trainer = TRAINERS[run.trainer]
+
+    def outcome(self, on_epoch: JobReport) -> JobOutcome:
+        """Train and write the result; turn whatever happens into how the job ended here."""
+        try:
+            return self._run_to_end(on_epoch)
+        except LeaseLost as error:
+            return self._ended(Ending.LEASE_LOST, error=str(error))
+        except Exception as error:
+            if isinstance(error, StoreUnavailable) and self._stop.is_set():
+                return self._ended(Ending.STOPPED, error=str(error))  # the lease will run out
+            if is_node_fault(error):
+                with suppress(StoreError):  # what cannot be given back now runs out by itself
+                    self._store.jobs.release(self._lease, self._heartbeat.epoch)
+                raise
+            return self._failed(error)
+
+    def _run_to_end(self, on_epoch: JobReport) -> JobOutcome:
+        recipe = Recipe.from_dict(self._run.recipe)
+        architecture = Architecture(self._lease.arch_index)
+        device = self._worker.device
+        checkpoints = JobCheckpoints(
+            self._worker.settings.checkpoint_dir,
+            self._lease,
+            self._trainer.identity(architecture, recipe, self._run.seed, device),
+            trainer=self._run.trainer,
+            load=self._trainer.load_checkpoint,
+            every_s=self._worker.settings.checkpoint_every_s,
         )
-
-    def run(self, should_stop: Callable[[], bool], on_epoch: JobReport) -> JobOutcome:
-        """Train to the end and write the result, or stop and give the lease back."""
         try:
-            result = self._train(should_stop, on_epoch)
-        except TrainingStopped as stop:
-            return self._stopped(stop)
-        try:
-            self._store.results.complete(self._lease, result)
-        except StoreUnavailable:
-            self._keep_last_epoch()
+            return self._trained(architecture, recipe, checkpoints, on_epoch)
+        except LeaseLost:
+            self._drop_if_ended(checkpoints)
             raise
-        self._checkpoints.drop()
-        return JobOutcome(arch_index=self._lease.arch_index, ending=Ending.COMPLETED, result=result)
 
-    def _train(self, should_stop: Callable[[], bool], on_epoch: JobReport) -> TrainingResult:
-        checkpoint = self._checkpoints.latest()
+    def _trained(
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        checkpoints: JobCheckpoints,
+        on_epoch: JobReport,
+    ) -> JobOutcome:
+        try:
+            result = self._train(architecture, recipe, checkpoints, on_epoch)
+        except TrainingStopped as stop:
+            return self._stopped(stop, checkpoints)
+        return self._written(result, checkpoints)
+
+    def _drop_if_ended(self, checkpoints: JobCheckpoints) -> None:
+        """Delete what was written after the job had ended elsewhere: nobody else would do it."""
+        run_id, arch_index = self._lease.run_id, self._lease.arch_index
+        if self._patiently(lambda: self._store.jobs.has_ended(run_id, arch_index)):
+            checkpoints.drop_own()
+
+    def _train(
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        checkpoints: JobCheckpoints,
+        on_epoch: JobReport,
+    ) -> TrainingResult:
+        checkpoint = checkpoints.latest()
         first = 0 if checkpoint is None else checkpoint.epoch
         self._heartbeat.epoch = first
-        self._store.jobs.start(self._lease, first)
+        self._patiently(lambda: self._store.jobs.start(self._lease, first))
 
         def epoch_ended(report: EpochReport) -> None:
             self._heartbeat.epoch = report.epoch
-            self._last_report = report
-            self._checkpoints.after_epoch(report)
+            checkpoints.after_epoch(report)
             on_epoch(self._lease, report)
 
-        return train(
-            self._architecture,
-            self._recipe,
-            self._seed,
+        return self._trainer.train(
+            architecture,
+            recipe,
+            self._run.seed,
             device=self._worker.device,
-            data=_data(self._recipe, self._worker.settings.data_dir),
+            settings=self._worker.settings,
             checkpoint=checkpoint,
             on_epoch=epoch_ended,
-            should_stop=lambda: should_stop() or self._heartbeat.lost,
+            should_stop=lambda: self._stop.is_set() or self._heartbeat.lost,
         )
 
-    def _keep_last_epoch(self) -> None:
-        """Let the next attempt start after the last epoch, so that it has little to do."""
-        if self._last_report is not None:
-            self._checkpoints.save(self._last_report.checkpoint())
+    def _written(self, result: TrainingResult, checkpoints: JobCheckpoints) -> JobOutcome:
+        """Write the result, if need be by way of the disk and as soon as the store is back."""
+        kept: Path | None = None
+        try:
+            self._store.results.complete(self._lease, result)
+        except StoreUnavailable as error:
+            logger.warning("the result of job %s has to wait: %s", self._lease.arch_index, error)
+            self._on_outage()
+            kept = self._kept(result, checkpoints.stem)
+            try:
+                self._patiently(lambda: self._store.results.complete(self._lease, result))
+            except StoreUnavailable:
+                if kept is None:
+                    raise
+                return self._ended(Ending.KEPT, result=result)
+            except LeaseLost:
+                if kept is not None:
+                    kept.unlink(missing_ok=True)
+                raise
+        checkpoints.drop()
+        if kept is not None:
+            kept.unlink(missing_ok=True)
+        return self._ended(Ending.COMPLETED, result=result)
 
-    def _stopped(self, stop: TrainingStopped) -> JobOutcome:
-        if self._heartbeat.lost:  # a file of a job that is another's would stay for ever
-            return JobOutcome(arch_index=self._lease.arch_index, ending=Ending.LEASE_LOST)
-        if stop.checkpoint is not None:
-            self._checkpoints.save(stop.checkpoint)
-        self._store.jobs.release(self._lease, self._heartbeat.epoch)
-        return JobOutcome(arch_index=self._lease.arch_index, ending=Ending.STOPPED)
+    def _kept(self, result: TrainingResult, stem: str) -> Path | None:
+        outbox = Outbox(self._worker.settings.checkpoint_dir, self._store)
+        try:
+            return outbox.keep(self._lease, result, stem)
+        except OSError as error:
+            logger.error("the result of job %s is in memory only: %s", self._lease, error)
+            return None
 
+    def _stopped(self, stop: TrainingStopped, checkpoints: JobCheckpoints) -> JobOutcome:
+        if stop.checkpoint is not None and not self._heartbeat.lost:
+            checkpoints.save(stop.checkpoint)
+        self._patiently(lambda: self._store.jobs.release(self._lease, self._heartbeat.epoch))
+        return self._ended(Ending.STOPPED)
 
-def _failed(store: Store, lease: Lease, settings: WorkerSettings, error: Exception) -> JobOutcome:
-    """Count the attempt against the job."""
-    logger.warning("job %s failed", lease.arch_index, exc_info=error)
-    try:
-        state = store.jobs.fail(
-            lease,
-            "".join(traceback.format_exception(error)),
-            max_attempts=settings.max_attempts,
-            backoff_s=settings.retry_backoff_s * 2**lease.attempts,
+    def _failed(self, error: Exception) -> JobOutcome:
+        """Count the attempt against the job."""
+        lease, settings = self._lease, self._worker.settings
+        logger.warning("job %s failed", lease.arch_index, exc_info=error)
+        try:
+            state = self._patiently(
+                lambda: self._store.jobs.fail(
+                    lease,
+                    "".join(traceback.format_exception(error)),
+                    kind=type(error).__name__,
+                    max_attempts=settings.max_attempts,
+                    backoff_s=settings.retry_backoff_s * 2**lease.attempts,
+                )
+            )
+            attempts = self._patiently(
+                lambda: self._store.jobs.attempts(lease.run_id, lease.arch_index)
+            )
+        except LeaseLost as lost:
+            return self._ended(Ending.LEASE_LOST, error=str(lost))
+        except StoreUnavailable as away:  # only after a stop; the lease will run out
+            return self._ended(Ending.STOPPED, error=str(away))
+        return self._ended(
+            Ending.FAILED if state is JobState.FAILED else Ending.RETRIED,
+            error=f"{type(error).__name__}: {error}",
+            failed_elsewhere=any(attempt.worker != lease.worker for attempt in attempts),
         )
-    except LeaseLost as lost:
-        return _lease_lost(lease, lost)
-    return JobOutcome(
-        arch_index=lease.arch_index,
-        ending=Ending.FAILED if state is JobState.FAILED else Ending.RETRIED,
-        error=f"{type(error).__name__}: {error}",
-    )
 
+    def _ended(
+        self,
+        ending: Ending,
+        *,
+        result: TrainingResult | None = None,
+        error: str | None = None,
+        failed_elsewhere: bool = False,
+    ) -> JobOutcome:
+        return JobOutcome(
+            run_id=self._lease.run_id,
+            arch_index=self._lease.arch_index,
+            ending=ending,
+            result=result,
+            error=error,
+            failed_elsewhere=failed_elsewhere,
+        )
 
-def _lease_lost(lease: Lease, error: LeaseLost) -> JobOutcome:
-    return JobOutcome(arch_index=lease.arch_index, ending=Ending.LEASE_LOST, error=str(error))
-
-
-@lru_cache(maxsize=1)
-def _data(recipe: Recipe, data_dir: Path) -> TrainingData:
-    """Load a recipe's data once a process: consecutive jobs are of one run."""
-    return load_data(recipe, data_dir)
+    def _patiently(self, action: Callable[[], Answer]) -> Answer:
+        return patiently(action, stop=self._stop, on_outage=self._on_outage)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blox_core.complexity import params_and_flops
 from blox_core.recipe import Recipe
 from blox_core.space import SPACE_SIZE
-from blox_core.training import TRAINER_REVISION
+from blox_core.trainer_revision import TORCH
 from blox_store.store import Run, Store
-from blox_worker.job import TRAINER
+from blox_worker.trainers import TRAINERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +21,19 @@ class MadeRun:
     jobs_added: int
 
 
-def make_run(store: Store, recipe: Recipe, *, seed: int, indices: Sequence[int]) -> MadeRun:
-    """Make the run of a recipe and a seed, or find it, and add jobs for these arch indices.
+def make_run(
+    store: Store,
+    recipe: Recipe,
+    *,
+    seed: int,
+    indices: Sequence[int],
+    trainer: str = TORCH,
+    priority: int = 0,
+) -> MadeRun:
+    """Make the run of a recipe, a seed and a trainer of `TRAINERS`, or find it, and add jobs.
 
-    Params and FLOPs of all 91,125 architectures in the recipe's shape are stored with it.
+    Jobs that are there keep their priority. Params and FLOPs of all 91,125 architectures in the
+    recipe's shape are stored with the run.
     """
     _store_complexity(store, recipe)
     run, is_new = store.runs.create(
@@ -33,10 +41,10 @@ def make_run(store: Store, recipe: Recipe, *, seed: int, indices: Sequence[int])
         recipe=recipe.to_dict(),
         recipe_fingerprint=recipe.fingerprint,
         seed=seed,
-        trainer=TRAINER,
-        trainer_revision=TRAINER_REVISION,
+        trainer=trainer,
+        trainer_revision=TRAINERS[trainer].revision,
     )
-    added = store.runs.add_jobs(run.id, indices)
+    added = store.runs.add_jobs(run.id, indices, priority=priority)
     return MadeRun(run=run, is_new=is_new, jobs_added=added)
 
 
@@ -48,6 +56,8 @@ def _store_complexity(store: Store, recipe: Recipe) -> None:
     }
     if store.static.architecture_count(shape) == SPACE_SIZE:
         return
+    from blox_core.complexity import params_and_flops  # torch: most commands do without
+
     params, flops = params_and_flops(recipe.classes, recipe.stem_channels, recipe.resolution)
     rows = zip(range(SPACE_SIZE), params.tolist(), flops.tolist(), strict=True)
     store.static.add_architectures(shape, rows)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Final, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+import click
+from pydantic import Field, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blox_store.settings import PREFIX
+from blox_worker.arch_indices import parse_indices
+
+_ALL: Final = "all"
+
+_BROKER_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
 
 class WorkerSettings(BaseSettings):
-    """Where a worker finds its data, and how it holds its jobs.
+    """Where a worker finds its data, how it holds its jobs, and when it is given up.
 
     A lease has to outlast two heartbeats. `checkpoint_every_s` is the least time between two
     checkpoints of a job; 0 makes one after every epoch.
@@ -27,6 +33,27 @@ class WorkerSettings(BaseSettings):
     heartbeat_s: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     max_attempts: PositiveInt = 3
     retry_backoff_s: float = Field(default=30.0, ge=0, allow_inf_nan=False)
+    max_faults_in_a_row: PositiveInt = 3
+    restart_backoff_s: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    restart_backoff_max_s: float = Field(default=300.0, ge=0, allow_inf_nan=False)
+    gpu_inventory: str | None = None
+    simulated_epoch_s: float = Field(default=0.1, ge=0, allow_inf_nan=False)
+    simulated_failures: str = ""
+
+    def simulates_failure(self, arch_index: int) -> bool:
+        """Return whether simulated trainings of an architecture are to fail, to rehearse that."""
+        failing = self.simulated_failures
+        return failing == _ALL or (bool(failing) and arch_index in parse_indices(failing))
+
+    @field_validator("simulated_failures")
+    @classmethod
+    def _are_indices_or_all(cls, failing: str) -> str:
+        try:
+            if failing not in ("", _ALL):
+                parse_indices(failing)
+        except click.BadParameter as error:
+            raise ValueError(f"{error.message}, or {_ALL}") from error
+        return failing
 
     @model_validator(mode="after")
     def _lease_outlasts_heartbeats(self) -> Self:
@@ -36,3 +63,28 @@ class WorkerSettings(BaseSettings):
                 f"{self.heartbeat_s:g} is allowed"
             )
         return self
+
+
+class BrokerSettings(BaseSettings):
+    """Where the queue is, when it is given up, and how often the scheduler looks after it."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    broker_url: str = "redis://localhost:6379/0"
+    broker_timeout_s: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    scheduler_poll_s: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_redis(cls, url: str) -> str:
+        if not url.startswith(_BROKER_SCHEMES):
+            raise ValueError("redis://HOST:PORT/NUMBER, rediss:// or unix:///PATH is allowed")
+        return url
+
+
+class RunSettings(BaseSettings):
+    """What a run is made with; read where one is made, and never by a worker."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    trainer: Literal["torch", "simulated"] = "torch"

@@ -6,15 +6,16 @@ from blox_core.environment import Environment
 from blox_core.metrics import Curves, Score
 from blox_core.recipe import preset
 from blox_core.result import TrainingResult
-from blox_core.training import TRAINER_REVISION
+from blox_core.trainer_revision import TORCH, TRAINER_REVISION
 from blox_store.store import Lease, Run, Store
-from blox_worker.job import TRAINER
 
 ENVIRONMENT = {name: f"some {name}" for name in Environment.__dataclass_fields__}
 TEST_SCORE = Score(top1=60, top5=90, loss=0.1234567)
 
 
-def made_up_run(store: Store, recipe=None, *, seed: int = 0, indices=()) -> Run:
+def made_up_run(
+    store: Store, recipe=None, *, seed: int = 0, indices=(), trainer: str = TORCH
+) -> Run:
     """Return a run of a recipe, digits by default, with jobs."""
     recipe = recipe or preset("digits")
     run, _ = store.runs.create(
@@ -22,7 +23,7 @@ def made_up_run(store: Store, recipe=None, *, seed: int = 0, indices=()) -> Run:
         recipe=recipe.to_dict(),
         recipe_fingerprint=recipe.fingerprint,
         seed=seed,
-        trainer=TRAINER,
+        trainer=trainer,
         trainer_revision=TRAINER_REVISION,
     )
     store.runs.add_jobs(run.id, indices)

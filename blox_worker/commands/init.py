@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from blox_core.errors import RecipeError
 from blox_core.recipe import PRESETS, Recipe, preset
 from blox_core.recipe_fields import SEED_LIMIT
+from blox_core.simulation import SIMULATED
 from blox_core.space import SPACE_SIZE
 from blox_store import command_line
+from blox_store.settings import read_settings
 from blox_store.store import Store
-from blox_worker.new_run import make_run
-
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
-
-
-def parse_indices(text: str) -> list[int]:
-    """Return the arch indices of `0-9,77`, without repetitions; raise click.BadParameter."""
-    chosen: set[int] = set()
-    for part in text.split(","):
-        match = _RANGE.fullmatch(part.strip())
-        if match is None:
-            raise click.BadParameter(f"{part!r}: numbers and ranges such as 0-9,77 are allowed")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not first <= last < SPACE_SIZE:
-            raise click.BadParameter(
-                f"{part!r}: arch indices from 0 to {SPACE_SIZE - 1}, the smaller first, are allowed"
-            )
-        chosen.update(range(first, last + 1))
-    return sorted(chosen)
+from blox_worker.arch_indices import parse_indices
+from blox_worker.new_run import MadeRun, make_run
+from blox_worker.priority import MAX_PRIORITY
+from blox_worker.settings import RunSettings
+from blox_worker.trainers import TRAINERS
+from blox_worker.wording import counted
 
 
 def _indices(context: click.Context, option: click.Parameter, text: str | None) -> list[int]:
@@ -55,11 +42,45 @@ def _recipe(context: click.Context, option: click.Parameter, name: str) -> Recip
     metavar="0-9,77",
     help=f"Arch indices to train; default: all {SPACE_SIZE:,}.",
 )
+@click.option(
+    "--trainer",
+    type=click.Choice(list(TRAINERS)),
+    help="simulated: made-up figures, to rehearse; default: BLOX_TRAINER, else torch.",
+)
+@click.option(
+    "--priority",
+    type=click.IntRange(0, MAX_PRIORITY),
+    default=0,
+    show_default=True,
+    help="Of the jobs that are added; those of a higher one are trained sooner.",
+)
 @command_line.database_option
-def init(recipe: Recipe, seed: int, indices: list[int], database: str | None) -> None:
+def init(
+    recipe: Recipe,
+    seed: int,
+    indices: list[int],
+    trainer: str | None,
+    priority: int,
+    database: str | None,
+) -> None:
     """Make a run and its jobs, or add jobs to a run; makes the store if there is none."""
+    trainer = trainer or read_settings(RunSettings).trainer
     with Store(command_line.database_url(database), migrate=True) as store:
         click.echo("params and FLOPs of all architectures: computed once, seconds to a minute")
-        made = make_run(store, recipe, seed=seed, indices=indices)
-        click.echo(f"{'made' if made.is_new else 'found'} {made.run}")
-        click.echo(f"{made.jobs_added} jobs added, {len(indices) - made.jobs_added} were there")
+        made = make_run(
+            store, recipe, seed=seed, indices=indices, trainer=trainer, priority=priority
+        )
+    _show(made, were_there=len(indices) - made.jobs_added)
+
+
+def _show(made: MadeRun, *, were_there: int) -> None:
+    click.echo(f"{'made' if made.is_new else 'found'} {made.run}")
+    verb = "was" if were_there == 1 else "were"
+    click.echo(f"{counted(made.jobs_added, 'job')} added, {were_there:,} {verb} there")
+    if made.run.trainer == SIMULATED:
+        click.echo("a simulation: all of the run is real but its figures, which are made up")
+    number = made.run.id
+    click.echo(
+        f"train it by 'blox train --local --run {number}', or on a cluster by "
+        f"'blox scheduler --run {number}' and 'blox worker'"
+    )

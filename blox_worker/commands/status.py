@@ -2,60 +2,89 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from typing import Final
+
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
 
 from blox_store import command_line
-from blox_store.store import Job, JobState, Run, Store
-from blox_worker.display import name_of
+from blox_store.errors import StoreUnavailable
+from blox_store.store import Store
+from blox_worker.run_status import StoreStatus, store_status
+from blox_worker.status_view import console, status_view
+from blox_worker.stop import stop_requests
+
+_EVERY_S: Final = 2.0
 
 
 @click.command()
 @click.option("--run", "run_id", type=int, help="Show this run alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--watch", is_flag=True, help="Show it again and again until Ctrl-C.")
+@click.option(
+    "--every",
+    "every_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True, max=86_400),
+    help=f"Time between two looks of --watch; default: {_EVERY_S:g}.",
+)
 @command_line.database_option
-def status(run_id: int | None, database: str | None) -> None:
-    """Show each run's jobs by state, the running ones, and those that failed."""
+def status(
+    run_id: int | None, as_json: bool, watch: bool, every_s: float | None, database: str | None
+) -> None:
+    """Show each run's jobs, rate and ETA, the workers, and what failed."""
+    if every_s is not None and not watch:
+        raise click.UsageError("--every is for --watch")
     with Store(command_line.database_url(database)) as store:
-        runs = store.runs.all() if run_id is None else [store.runs.find(run_id)]
-        console = Console(highlight=False, markup=False)
-        if not runs:
-            console.print("the store has no run; make one by 'blox init'")
-        for run in runs:
-            _show(console, store, run)
+        if not watch:
+            _show_once(store_status(store, run_id), as_json)
+            return
+        watched = _watch_as_json if as_json else _watch_as_text
+        watched(lambda: store_status(store, run_id), every_s or _EVERY_S)
 
 
-def _show(console: Console, store: Store, run: Run) -> None:
-    counts = store.jobs.counts(run.id)
-    states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    paused = " (paused)" if run.paused else ""
-    console.print(f"{run}{paused}: {states or 'no jobs'}", soft_wrap=True)
-    for state, table in ((JobState.RUNNING, _running_table), (JobState.FAILED, _failed_table)):
-        if jobs := store.jobs.matching(run.id, state):
-            console.print(table(run, jobs))
+def _show_once(shown: StoreStatus, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(shown), indent=2))
+    else:
+        console().print(status_view(shown))
 
 
-def _running_table(run: Run, jobs: list[Job]) -> Table:
-    table = _table("job", "worker", "epoch", "lease ends in")
-    for job in jobs:
-        left = job.lease_left_s or 0.0
-        ends = f"{left:.0f} s" if left > 0 else "expired"
-        epoch = f"{job.epoch}/{run.recipe['epochs']}"
-        table.add_row(name_of(job.arch_index), job.worker, epoch, ends)
-    return table
+def _watch_as_json(look: Callable[[], StoreStatus], every_s: float) -> None:
+    with stop_requests() as stop:
+        while not stop.is_set():
+            try:
+                click.echo(json.dumps(asdict(look())))
+            except StoreUnavailable as error:
+                click.echo(f"blox status: {error}", err=True)
+            stop.wait(every_s)
 
 
-def _failed_table(run: Run, jobs: list[Job]) -> Table:
-    table = _table("failed job", "attempts", "error")
-    for job in jobs:
-        last_line = (job.error or "").strip().rpartition("\n")[-1]
-        table.add_row(name_of(job.arch_index), str(job.attempts), last_line)
-    return table
+def _watch_as_text(look: Callable[[], StoreStatus], every_s: float) -> None:
+    known: RenderableType = ""
+    with stop_requests() as stop, _screen() as draw:
+        while not stop.is_set():
+            try:
+                known = status_view(look())
+                draw(known)
+            except StoreUnavailable as error:
+                draw(Group(known, Text(f"out of date: {error}")))
+            stop.wait(every_s)
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in headings:
-        table.add_column(heading)
-    return table
+@contextmanager
+def _screen() -> Iterator[Callable[[RenderableType], None]]:
+    """Give what draws over the last drawing, on a terminal, and below it elsewhere."""
+    where = console()
+    if not where.is_interactive:
+        yield where.print
+        return
+    with Live(console=where, auto_refresh=False) as live:
+        yield partial(live.update, refresh=True)

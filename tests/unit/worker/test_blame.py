@@ -17,6 +17,8 @@ from blox_worker.blame import is_node_fault
         torch.AcceleratorError("CUDA error: device-side assert triggered"),
         torch.OutOfMemoryError("CUDA out of memory"),
         RuntimeError("CUDA error: unspecified launch failure"),
+        RuntimeError("No CUDA GPUs are available"),
+        RuntimeError("Found no NVIDIA driver on your system. Please check that you have one"),
         RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
     ],

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from blox_core.checkpoint import load_checkpoint
 from blox_core.data import load_data
 from blox_core.space import Architecture
 from blox_core.training import train, training_identity
@@ -11,8 +12,8 @@ from blox_worker.checkpoints import JobCheckpoints
 from tests.tiny import TINY
 
 INDEX = 14_321
-STEM = f"{TINY.fingerprint[:16]}-s0-a14321"
-OTHER_JOB = f"{TINY.fingerprint[:16]}-s0-a14322-t1.checkpoint"
+STEM = f"torch-{TINY.fingerprint[:16]}-s0-a14321"
+OTHER_JOB = f"torch-{TINY.fingerprint[:16]}-s0-a14322-t1.checkpoint"
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,12 @@ def made(tmp_path_factory):
     return found
 
 
-def of_lease(folder, token, *, every_s=0.0, seed=0):
+def of_lease(folder, token, *, every_s=0.0, seed=0, trainer="torch"):
     lease = Lease(run_id=1, arch_index=INDEX, token=token, worker="w", duration_s=60, attempts=0)
     identity = training_identity(Architecture(INDEX), TINY, seed, "cpu")
-    return JobCheckpoints(folder, lease, identity, every_s=every_s)
+    return JobCheckpoints(
+        folder, lease, identity, trainer=trainer, load=load_checkpoint, every_s=every_s
+    )
 
 
 def names(folder):
@@ -85,9 +88,10 @@ def test_one_that_cannot_be_read_is_reported_and_passed_over(tmp_path, made, cap
     assert "Is a directory; start without it" in caplog.text
 
 
-def test_trainings_of_other_stores_are_left_alone(tmp_path, made):
+def test_trainings_of_other_runs_are_left_alone(tmp_path, made):
     of_lease(tmp_path, "t1").save(made[0])
     of_lease(tmp_path, "t2", seed=1).drop()
+    of_lease(tmp_path, "t3", trainer="simulated").drop()
     assert names(tmp_path) == [f"{STEM}-t1.checkpoint"]
 
 
@@ -97,6 +101,22 @@ def test_only_the_jobs_own_files_are_dropped(tmp_path, made):
     (tmp_path / OTHER_JOB).write_bytes(b"of another job")
     of_lease(tmp_path, "t2").drop()
     assert names(tmp_path) == [OTHER_JOB]
+
+
+def test_what_a_killed_worker_was_writing_is_dropped_with_the_rest(tmp_path):
+    checkpoints = of_lease(tmp_path, "t1")
+    (tmp_path / f".{STEM}-t0.checkpoint.0badcafe.tmp").write_bytes(b"half a")
+    (tmp_path / f".{OTHER_JOB}.0badcafe.tmp").write_bytes(b"another half")
+    checkpoints.drop()
+    assert names(tmp_path) == [f".{OTHER_JOB}.0badcafe.tmp"]
+
+
+def test_a_lease_can_drop_its_own_checkpoint_alone(tmp_path, made):
+    for token in ("t1", "t2"):
+        of_lease(tmp_path, token).save(made[0])
+    of_lease(tmp_path, "t2").drop_own()
+    of_lease(tmp_path, "t3").drop_own()
+    assert names(tmp_path) == [f"{STEM}-t1.checkpoint"]
 
 
 @pytest.mark.parametrize(("every_s", "epoch", "written"), [(0, 1, 1), (600, 1, 0), (0, 3, 0)])

@@ -64,6 +64,6 @@ def test_a_release_that_is_not_what_is_stored_fails_the_demo(exported):
 def test_a_job_that_failed_fails_the_demo(exported):
     store, run, _, _ = exported
     store.runs.add_jobs(run.id, [4])
-    store.jobs.fail(claimed(store, run, 4), "boom", max_attempts=1, backoff_s=0)
+    store.jobs.fail(claimed(store, run, 4), "boom", kind="Boom", max_attempts=1, backoff_s=0)
     with pytest.raises(DemoFailed, match="1 jobs of the demo did not succeed; run 'blox status"):
         _check_jobs(store, run)

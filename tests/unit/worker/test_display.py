@@ -23,6 +23,9 @@ def job(index, state=JobState.PENDING, epoch=0):
         worker=None,
         lease_left_s=None,
         error=None,
+        avoid=None,
+        seen_ago_s=None,
+        due_in_s=None,
     )
 
 
@@ -56,8 +59,12 @@ def test_every_ended_job_is_a_line(shown):
     display, text = shown
     result = made_up_result(3)
     with display:
-        display.job_ended(JobOutcome(arch_index=7, ending=Ending.COMPLETED, result=result))
-        display.job_ended(JobOutcome(arch_index=9, ending=Ending.RETRIED, error="Boom: no [/x]"))
+        display.job_ended(
+            JobOutcome(run_id=1, arch_index=7, ending=Ending.COMPLETED, result=result)
+        )
+        display.job_ended(
+            JobOutcome(run_id=1, arch_index=9, ending=Ending.RETRIED, error="Boom: no [/x]")
+        )
         display._progress.refresh()
     assert "a00007 val 30.0 % (epoch 3), test 300.0 %, 12 s" in text()
     assert "a00009 to be tried again: Boom: no [/x]" in text()
@@ -76,7 +83,7 @@ def test_without_a_terminal_only_lines_are_printed():
     output = io.StringIO()
     with Display([job(7)], TINY, console=Console(file=output, width=120)) as display:
         display.epoch_ended(SimpleNamespace(arch_index=7), report(1, top1=5))
-        display.job_ended(JobOutcome(arch_index=7, ending=Ending.STOPPED))
+        display.job_ended(JobOutcome(run_id=1, arch_index=7, ending=Ending.STOPPED))
     assert output.getvalue() == "a00007 stopped\n"
 
 

@@ -1,7 +1,119 @@
+import shutil
+
 import click
 import pytest
+from click.testing import CliRunner
 
-from blox_worker.commands.init import parse_indices
+from blox_core.recipe import preset
+from blox_core.simulation import SIMULATION_REVISION
+from blox_core.space import SPACE_SIZE
+from blox_core.trainer_revision import TRAINER_REVISION
+from blox_store.errors import SettingsError
+from blox_store.store import Store
+from blox_worker.arch_indices import parse_indices
+from blox_worker.commands.init import init
+from blox_worker.new_run import make_run
+
+NEXT = (
+    "train it by 'blox train --local --run 1', or on a cluster by 'blox scheduler --run 1' and "
+    "'blox worker'"
+)
+
+
+@pytest.fixture(scope="module")
+def costed(tmp_path_factory):
+    """The file of a store that has params and FLOPs of all models, which take seconds."""
+    path = tmp_path_factory.mktemp("costed") / "blox.db"
+    shape = {"stem_channels": 8, "classes": 10, "resolution": 32}
+    with Store(f"sqlite:///{path}", migrate=True) as store:
+        store.static.add_architectures(shape, [(i, 1, 2) for i in range(SPACE_SIZE)])
+    return path
+
+
+@pytest.fixture
+def url(costed, tmp_path, monkeypatch):
+    monkeypatch.delenv("BLOX_TRAINER", raising=False)
+    shutil.copy(costed, tmp_path / "blox.db")
+    return f"sqlite:///{tmp_path}/blox.db"
+
+
+def make(url, *options, **environment):
+    """Run `blox init` and return the lines of its output."""
+    arguments = ["--recipe", "digits", "--seed", "4", "--database", url, *options]
+    ended = CliRunner().invoke(init, arguments, env=environment, catch_exceptions=False)
+    assert ended.exit_code == 0, ended.output
+    return ended.output.splitlines()
+
+
+def only_run(url):
+    with Store(url) as store:
+        return store.runs.find()
+
+
+def priorities(url):
+    with Store(url) as store:
+        return {job.arch_index: job.priority for job in store.jobs.matching(1)}
+
+
+def test_a_run_is_made_and_what_to_do_next_is_said(url):
+    recipe = preset("digits").fingerprint[:8]
+    assert make(url, "--indices", "7")[1:] == [
+        f"made run 1: digits, recipe {recipe}, seed 4, trainer torch {TRAINER_REVISION}",
+        "1 job added, 0 were there",
+        NEXT,
+    ]
+    assert make(url, "--indices", "7")[1].startswith("found run 1: ")
+    assert make(url, "--indices", "7")[2] == "0 jobs added, 1 was there"
+    assert make(url, "--indices", "7-9")[2] == "2 jobs added, 1 was there"
+    assert make(url)[2] == "91,122 jobs added, 3 were there"
+
+
+@pytest.mark.parametrize(
+    ("options", "variable", "trainer"),
+    [
+        ((), None, "torch"),
+        ((), "torch", "torch"),
+        ((), "simulated", "simulated"),
+        (("--trainer", "simulated"), None, "simulated"),
+        (("--trainer", "simulated"), "torch", "simulated"),
+        (("--trainer", "torch"), "simulated", "torch"),
+    ],
+)
+def test_the_trainer_is_of_the_option_then_of_the_variable(url, options, variable, trainer):
+    environment = {} if variable is None else {"BLOX_TRAINER": variable}
+    lines = make(url, "--indices", "7", *options, **environment)
+    revisions = {"torch": TRAINER_REVISION, "simulated": SIMULATION_REVISION}
+    run = only_run(url)
+    assert (run.trainer, run.trainer_revision) == (trainer, revisions[trainer])
+    warning = "a simulation: all of the run is real but its figures, which are made up"
+    assert (warning in lines) == (trainer == "simulated")
+
+
+def test_a_simulation_is_a_run_of_its_own(url):
+    make(url, "--indices", "7")
+    assert "made run 2: " in make(url, "--indices", "7", "--trainer", "simulated")[1]
+
+
+def test_a_variable_that_is_not_allowed(url):
+    message = "BLOX_TRAINER='magic': Input should be 'torch' or 'simulated'"
+    with pytest.raises(SettingsError, match=message):
+        make(url, BLOX_TRAINER="magic")
+    with Store(url) as store:
+        assert store.runs.all() == []
+
+
+def test_the_variable_is_nothing_to_other_makers_of_runs(url, monkeypatch):
+    monkeypatch.setenv("BLOX_TRAINER", "simulated")
+    with Store(url) as store:
+        made = make_run(store, preset("digits"), seed=0, indices=[3])
+    assert made.run.trainer == "torch"
+
+
+def test_the_priority_is_that_of_the_jobs_that_are_added(url):
+    make(url, "--indices", "7")
+    make(url, "--indices", "7,8", "--priority", "9")
+    make(url, "--indices", "9", "--priority", "2")
+    assert priorities(url) == {7: 0, 8: 9, 9: 2}
 
 
 @pytest.mark.parametrize(

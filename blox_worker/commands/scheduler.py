@@ -1,0 +1,60 @@
+"""`blox scheduler`."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import click
+
+from blox_store import command_line
+from blox_store.settings import read_settings
+from blox_store.store import Run, Store
+from blox_worker.broker import Broker
+from blox_worker.celery_app import make_app
+from blox_worker.reaper import Reaper
+from blox_worker.scheduler import ORDERS, Scheduler
+from blox_worker.settings import BrokerSettings, WorkerSettings
+from blox_worker.stop import stop_requests
+from blox_worker.wording import jobs_by_state
+
+
+@click.command()
+@click.option("--run", "run_id", type=int, help="Run to schedule, where the store has several.")
+@click.option(
+    "--order",
+    type=click.Choice(list(ORDERS)),
+    default="index",
+    show_default=True,
+    help="Order of jobs of the same priority.",
+)
+@command_line.database_option
+def scheduler(run_id: int | None, order: str, database: str | None) -> None:
+    """Keep the queue filled with the jobs of a run, until all have ended.
+
+    A second one stands by and takes over when the first is gone.
+    """
+    settings, broker = read_settings(WorkerSettings), read_settings(BrokerSettings)
+    with Store(command_line.database_url(database)) as store, stop_requests() as stop:
+        run = store.runs.find(run_id)
+        reaper = Reaper(store, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
+        made = Scheduler(
+            store,
+            run,
+            Broker(make_app(broker.broker_url, store.id, timeout_s=broker.broker_timeout_s)),
+            reaper,
+            name=f"{socket.gethostname()}:{os.getpid()}",
+            order=order,
+            poll_s=broker.scheduler_poll_s,
+            lease_s=settings.lease_s,
+        )
+        click.echo(f"scheduling {run}")
+        all_ended = made.run(stop)
+        _say_how_it_stands(store, run, all_ended)
+
+
+def _say_how_it_stands(store: Store, run: Run, all_ended: bool) -> None:
+    if all_ended:
+        click.echo(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}")
+    else:
+        click.echo("stopped; run the same command again to go on where it stopped")

@@ -1,0 +1,107 @@
+"""`blox worker`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+
+import click
+
+from blox_store import command_line
+from blox_store.errors import StoreUnavailable
+from blox_store.settings import PREFIX, read_settings
+from blox_store.store import Store
+from blox_worker.device import checked_device
+from blox_worker.errors import DeviceMissing
+from blox_worker.gpus import CPU, Slot, slots
+from blox_worker.job import Worker
+from blox_worker.launcher import launch
+from blox_worker.lifeline import Lifeline
+from blox_worker.patience import patiently
+from blox_worker.settings import BrokerSettings, WorkerSettings
+from blox_worker.stop import stop_requests
+
+
+@click.command()
+@click.option("--gpus", default="all", show_default=True, help="all, cpu, or numbers such as 0,1.")
+@click.option(
+    "--jobs-per-gpu",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Worker processes on each GPU, or on the CPU.",
+)
+@click.option("--slot", hidden=True, help="Name of the worker that this process is to be.")
+@click.option("--device", hidden=True, help="Its torch device.")
+@click.option("--lifeline", hidden=True, type=int, help="Its descriptor to the launcher.")
+@command_line.database_option
+def worker(
+    gpus: str,
+    jobs_per_gpu: int,
+    slot: str | None,
+    device: str | None,
+    lifeline: int | None,
+    database: str | None,
+) -> int:
+    """Train the jobs that the queue names, in one process per GPU, until asked to stop."""
+    url = command_line.database_url(database)
+    if slot is not None and device is not None and lifeline is not None:
+        return _work(slot, device, Lifeline(lifeline), url)
+    settings = read_settings(WorkerSettings)
+    read_settings(BrokerSettings)
+    chosen = slots(gpus, jobs_per_gpu, settings, socket.gethostname())
+    with Store(url) as store:
+        os.environ[f"{PREFIX}DATABASE_URL"] = url  # not on a command line: it may hold a password
+        click.echo(f"workers {', '.join(one.name for one in chosen)}")
+        return launch(
+            chosen,
+            _command,
+            settings=settings,
+            on_stopped=lambda one, why: _given_up(store, one, why),
+        )
+
+
+def _command(slot: Slot, lifeline: int) -> list[str]:
+    own = ["--slot", slot.name, "--device", slot.device, "--lifeline", str(lifeline)]
+    return [sys.executable, "-P", "-m", "blox_worker.entry", "worker", *own]
+
+
+def _given_up(store: Store, slot: Slot, reason: str) -> None:
+    patiently(lambda: store.workers.stop(slot.name, reason), stop=threading.Event())
+
+
+def _check_device(device: str, lifeline: Lifeline) -> None:
+    """See that the GPU is there before a job is claimed; this loads torch."""
+    try:
+        checked_device(device)
+    except DeviceMissing as error:
+        lifeline.fault(str(error))
+        raise
+
+
+def _work(name: str, device: str, lifeline: Lifeline, url: str) -> int:
+    """Be one worker, until a stop is requested or the launcher is gone."""
+    from blox_worker.celery_app import make_app  # the launcher does without Celery
+    from blox_worker.queue_worker import consume
+
+    settings, broker = read_settings(WorkerSettings), read_settings(BrokerSettings)
+    with stop_requests(launched=True) as stop:
+        lifeline.on_parent_death(stop.set)
+        if device != CPU:
+            _check_device(device, lifeline)
+        try:
+            store = patiently(lambda: Store(url), stop=stop)
+        except StoreUnavailable:
+            if not stop.is_set():
+                raise
+            return command_line.SUCCESS
+        with store:
+            return consume(
+                make_app(broker.broker_url, store.id, timeout_s=broker.broker_timeout_s),
+                store,
+                Worker(name=name, device=device, settings=settings),
+                stop=stop,
+                lifeline=lifeline,
+            )

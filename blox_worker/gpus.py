@@ -1,0 +1,167 @@
+"""The GPUs of this machine, and the slots in which a launcher runs one worker process each.
+
+The NVIDIA driver is asked by its management library: torch would take memory on every GPU, and
+has to be imported only where CUDA_VISIBLE_DEVICES is already set.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from blox_store.errors import SettingsError
+from blox_worker.errors import DeviceMissing
+from blox_worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
+ALL: Final = "all"
+CPU: Final = "cpu"
+CUDA: Final = "cuda"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """A GPU: its number as the driver counts, its product name, and its UUID."""
+
+    number: int
+    name: str
+    uuid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """One place of a launcher in which one worker process runs.
+
+    `name` is the worker's, `device` torch's name in the process, `environment` what is set there.
+    """
+
+    name: str
+    device: str
+    environment: Mapping[str, str]
+
+
+def inventory(settings: WorkerSettings) -> list[Gpu]:
+    """Return the GPUs that this process may use: those of CUDA_VISIBLE_DEVICES where it is set.
+
+    None where there is no NVIDIA driver. Raises DeviceMissing if the driver does not answer, and
+    SettingsError for a bad BLOX_GPU_INVENTORY.
+    """
+    if settings.gpu_inventory is not None:
+        return _pretended(settings.gpu_inventory)
+    return visible(_installed(), os.environ.get(VISIBLE))
+
+
+def slots(option: str, jobs_per_gpu: int, settings: WorkerSettings, host: str) -> list[Slot]:
+    """Return the slots of `all`, `cpu` or GPU numbers such as `0,1`, several on each if asked.
+
+    Raises DeviceMissing for what this machine does not have.
+    """
+    if option == CPU:
+        return _shared(CPU, jobs_per_gpu, host, device=CPU, visible_devices="")
+    pretended = settings.gpu_inventory is not None
+    made: list[Slot] = []
+    for gpu in chosen(option, inventory(settings)):
+        made += _shared(
+            f"gpu{gpu.number}",
+            jobs_per_gpu,
+            host,
+            device=CPU if pretended else CUDA,
+            visible_devices=gpu.uuid,
+        )
+    return made
+
+
+def chosen(option: str, gpus: Sequence[Gpu]) -> list[Gpu]:
+    """Return the GPUs of `all` or of numbers such as `0,1`; raise DeviceMissing."""
+    if option == ALL and not gpus:
+        raise DeviceMissing(f"no GPU found{_hidden()}; use --gpus cpu")
+    if option == ALL:
+        return list(gpus)
+    by_number = {str(gpu.number): gpu for gpu in gpus}
+    asked = [part.strip() for part in option.split(",")]
+    if not set(asked) <= set(by_number):
+        there = f"GPU {', '.join(by_number)}" if by_number else f"no GPU{_hidden()}"
+        allowed = "all, cpu or numbers such as 0,1" if by_number else "cpu"
+        raise DeviceMissing(f"--gpus {option!r}: this machine has {there}; --gpus allows {allowed}")
+    if len(set(asked)) < len(asked):
+        raise DeviceMissing(
+            f"--gpus {option!r}: names a GPU twice; give each once, and --jobs-per-gpu for more"
+        )
+    return [by_number[number] for number in asked]
+
+
+def visible(gpus: Sequence[Gpu], environment_value: str | None) -> list[Gpu]:
+    """Return the GPUs that a CUDA_VISIBLE_DEVICES of numbers or UUIDs leaves, in its order.
+
+    As in CUDA, what follows an entry that is no GPU is hidden too, and a UUID may be shortened.
+    """
+    if environment_value is None:
+        return list(gpus)
+    found: dict[str, Gpu] = {}
+    for entry in environment_value.split(","):
+        gpu = next((gpu for gpu in gpus if _means(entry.strip(), gpu)), None)
+        if gpu is None:
+            break
+        found[gpu.uuid] = gpu
+    return list(found.values())
+
+
+def _means(entry: str, gpu: Gpu) -> bool:
+    return entry == str(gpu.number) or (entry.startswith("GPU-") and gpu.uuid.startswith(entry))
+
+
+def _shared(place: str, jobs: int, host: str, *, device: str, visible_devices: str) -> list[Slot]:
+    names = [place] if jobs == 1 else [f"{place}-{share}" for share in range(jobs)]
+    environment = {VISIBLE: visible_devices}
+    return [Slot(name=f"{name}@{host}", device=device, environment=environment) for name in names]
+
+
+def _pretended(text: str) -> list[Gpu]:
+    numbers = list(dict.fromkeys(part.strip() for part in text.split(","))) if text else []
+    if not all(number.isdecimal() for number in numbers):
+        raise SettingsError(
+            f"BLOX_GPU_INVENTORY={text!r}: GPU numbers such as 0,1 are allowed, or nothing for none"
+        )
+    return [Gpu(number=int(number), name="pretended", uuid=number) for number in numbers]
+
+
+def _installed() -> list[Gpu]:
+    import pynvml  # here, because most commands have no use for it
+
+    try:
+        pynvml.nvmlInit()
+    except (pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_DriverNotLoaded):
+        return []
+    except pynvml.NVMLError as error:
+        raise DeviceMissing(
+            f"the NVIDIA driver does not answer ({error}); see what nvidia-smi says"
+        ) from error
+    try:
+        asked = [_asked(number) for number in range(pynvml.nvmlDeviceGetCount())]
+    finally:
+        pynvml.nvmlShutdown()
+    return [gpu for gpu in asked if gpu is not None]
+
+
+def _asked(number: int) -> Gpu | None:
+    """Return a GPU by its number, None if it has fallen off the bus: the others can do without."""
+    import pynvml
+
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(number)
+        name, uuid = pynvml.nvmlDeviceGetName(handle), pynvml.nvmlDeviceGetUUID(handle)
+    except pynvml.NVMLError as error:
+        logger.warning("GPU %d does not answer and is left out: %s", number, error)
+        return None
+    return Gpu(number=number, name=name, uuid=uuid)
+
+
+def _hidden() -> str:
+    """Return in brackets what may hide GPUs."""
+    value = os.environ.get(VISIBLE)
+    return "" if value is None else f" ({VISIBLE}={value!r} is set)"

@@ -1,0 +1,128 @@
+"""What a queue message makes happen: its job is run, and the worker draws its conclusions."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from enum import Enum
+
+from blox_core.recipe import Recipe
+from blox_store.errors import RunNotFound, StoreError, StoreUnavailable
+from blox_store.program import FAILURE
+from blox_store.store import NoClaim, Run, Store
+from blox_worker.blame import is_node_fault
+from blox_worker.display import describe, name_of
+from blox_worker.errors import WorkerSuspected
+from blox_worker.job import Ending, JobOutcome, Worker, run_job
+from blox_worker.lifeline import USELESS, Lifeline
+from blox_worker.patience import patiently
+from blox_worker.streak import FailureStreak
+from blox_worker.suspicion import stop_claiming
+
+logger = logging.getLogger(__name__)
+
+
+class Fate(Enum):
+    """What becomes of a message."""
+
+    DONE = "done"  # acknowledged: the store knows what is left to do
+    BACK = "back"  # returned to the queue, for another worker
+
+
+class MessageHandler:
+    """Handles the messages of one worker process, one at a time.
+
+    A fault of the node, too many failures in a row, and a run of another trainer revision end the
+    process: `stop` is set, and `exit_code` says to the launcher why.
+    """
+
+    def __init__(
+        self, store: Store, worker: Worker, *, stop: threading.Event, lifeline: Lifeline
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._stop = stop
+        self._lifeline = lifeline
+        self._streak = FailureStreak(limit=worker.settings.max_faults_in_a_row)
+        self._runs: dict[int, Run] = {}
+        self.exit_code = 0
+
+    def handle(self, run_id: int, arch_index: int) -> tuple[Fate, str]:
+        """Run the job of a message; return what becomes of the message, and a line about it."""
+        if self._stop.is_set():
+            return Fate.BACK, "stopping"
+        try:
+            run = self._run(run_id)
+            outcome = run_job(
+                self._store,
+                run,
+                arch_index,
+                worker=self._worker,
+                stop=self._stop,
+                on_epoch=lambda lease, report: None,
+            )
+        except RunNotFound as error:
+            return Fate.DONE, str(error)
+        except StoreUnavailable as error:
+            if self._stop.is_set():
+                return Fate.BACK, str(error)
+            return self._node_fault(error)
+        except Exception as error:
+            if not is_node_fault(error):
+                raise
+            return self._node_fault(error)
+        if isinstance(outcome, NoClaim):
+            return self._refused(run, outcome)
+        return Fate.DONE, self._ended(run, outcome)
+
+    def _run(self, run_id: int) -> Run:
+        """Return a run; what identifies it never changes, so that each is read once."""
+        if run_id not in self._runs:
+            self._runs[run_id] = patiently(lambda: self._store.runs.find(run_id), stop=self._stop)
+        return self._runs[run_id]
+
+    def _ended(self, run: Run, outcome: JobOutcome) -> str:
+        if outcome.ending in (Ending.COMPLETED, Ending.KEPT):
+            self._lifeline.progress()
+        self._streak.note(outcome)
+        if self._streak.is_too_long:
+            self._suspected()
+        if outcome.result is not None:
+            text = describe(outcome.result, Recipe.from_dict(run.recipe))
+        else:
+            text = (
+                f"{outcome.ending.value}: {outcome.error}"
+                if outcome.error
+                else (outcome.ending.value)
+            )
+        logger.info("%s %s", name_of(outcome.arch_index), text)
+        return text
+
+    def _refused(self, run: Run, reason: NoClaim) -> tuple[Fate, str]:
+        if reason is not NoClaim.OTHER_REVISION:
+            return Fate.DONE, reason.value
+        text = f"{run}: {reason.value}; this worker has another version of Blox installed"
+        self._end_process(USELESS, text)
+        with suppress(StoreError):
+            self._store.workers.stop(self._worker.name, text)
+        return Fate.BACK, text
+
+    def _suspected(self) -> None:
+        error: WorkerSuspected = patiently(
+            lambda: stop_claiming(self._store, self._worker.name, self._streak), stop=self._stop
+        )
+        self._end_process(USELESS, str(error))
+
+    def _node_fault(self, error: BaseException) -> tuple[Fate, str]:
+        text = f"{type(error).__name__}: {error}"
+        self._lifeline.fault(text)
+        with suppress(StoreError):
+            self._store.workers.fault(self._worker.name, text)
+        self._end_process(FAILURE, text)
+        return Fate.DONE, text
+
+    def _end_process(self, code: int, text: str) -> None:
+        logger.error("worker %s ends: %s", self._worker.name, text)
+        self.exit_code = code
+        self._stop.set()

@@ -1,0 +1,103 @@
+"""A Celery worker in this process: one message at a time, in a thread, until a stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import warnings
+from typing import Any, Final
+
+from celery import Celery, signals
+from celery.apps.worker import Worker as CeleryWorker
+from celery.exceptions import Reject
+from celery.platforms import SecurityWarning
+from celery.worker import state
+
+from blox_store.store import Store
+from blox_worker.celery_app import TASK
+from blox_worker.job import Worker
+from blox_worker.lifeline import Lifeline
+from blox_worker.message import Fate, MessageHandler
+from blox_worker.presence import Presence
+
+logger = logging.getLogger(__name__)
+
+_EVENT_HEARTBEAT_S: Final = 30  # each is read by every listener: their cost is quadratic
+# What a stop grants Celery after the last job: a broker that hangs would take it four timeouts.
+_LEAVE_S: Final = 5.0
+
+
+def consume(
+    app: Celery, store: Store, worker: Worker, *, stop: threading.Event, lifeline: Lifeline
+) -> int:
+    """Run the jobs that the queue names until a stop; return the exit code of the process.
+
+    The pool is one thread: the consumer stays responsive while a job is trained, the job can be
+    asked to stop, and nothing is forked after torch was loaded.
+    """
+    handler = MessageHandler(store, worker, stop=stop, lifeline=lifeline)
+    busy = threading.Lock()
+
+    @app.task(name=TASK)  # type: ignore[untyped-decorator]
+    def train(run_id: int, arch_index: int) -> str:
+        with busy:
+            fate, text = handler.handle(run_id, arch_index)
+        if fate is Fate.BACK:
+            raise Reject(text, requeue=True)
+        return text
+
+    signals.setup_logging.connect(_keep_logging)
+    # It warns root of pickled messages; ours are JSON.
+    warnings.simplefilter("ignore", SecurityWarning)
+    # A message that goes back to the queue is a traceback there; the handler says why it does.
+    logging.getLogger("celery.app.trace").setLevel(logging.ERROR)
+    with Presence(store, worker) as presence:
+        celery_worker = _worker_class(app, stop)(
+            hostname=worker.name,
+            pool="threads",
+            concurrency=1,
+            quiet=True,
+            without_gossip=True,
+            without_mingle=True,
+            heartbeat_interval=_EVENT_HEARTBEAT_S,
+        )
+        celery = threading.Thread(target=celery_worker.start, name="celery", daemon=True)
+        celery.start()
+        stop.wait()
+        state.should_stop = 0  # by which Celery's loop ends, whoever requested the stop
+        with busy:
+            pass  # a training that is stopping
+        celery.join(_LEAVE_S)
+        presence.is_to_stay = handler.exit_code != 0
+    if celery.is_alive():
+        logger.warning("the broker does not answer; leaving without a word to it")
+        logging.shutdown()
+        os._exit(handler.exit_code)  # Celery's exit handlers would wait for the broker again
+    return handler.exit_code or celery_worker.exitcode or 0
+
+
+def _worker_class(app: Celery, stop: threading.Event) -> Any:
+    """Return Celery's worker without its signal handlers: ours know how a training is stopped."""
+
+    class QueueWorker(CeleryWorker):  # type: ignore[misc]
+        def install_platform_tweaks(self, worker: Any) -> None:
+            """Leave the signals to `stop_requests`."""
+
+        def start(self) -> None:
+            """Run until a stop, and leave nobody waiting for one however that ends."""
+            try:
+                super().start()
+            finally:
+                stop.set()
+
+        def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
+            """Ask the running job to stop, then wait for it."""
+            stop.set()
+            super().stop(in_sighandler=in_sighandler, exitcode=exitcode)
+
+    return app.subclass_with_self(QueueWorker, name="Worker", reverse="Worker")
+
+
+def _keep_logging(**options: object) -> None:
+    """Keep the process's logging as it is: Celery would set up its own."""

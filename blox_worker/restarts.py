@@ -1,0 +1,33 @@
+"""Whether and when a child process that has died is started again: arithmetic alone."""
+
+from __future__ import annotations
+
+from blox_worker.settings import WorkerSettings
+
+
+class Restarts:
+    """The ends of one slot's child processes, one after the other.
+
+    The wait doubles with every end in a row without progress, up to `restart_backoff_max_s`; after
+    `max_faults_in_a_row` of them there is no next start.
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._limit = settings.max_faults_in_a_row
+        self._max_wait_s = settings.restart_backoff_max_s
+        self._first_wait_s = min(settings.restart_backoff_s, self._max_wait_s)
+        self._next_wait_s = self._first_wait_s
+        self.in_a_row = 0
+
+    def wait_s(self, *, progressed: bool) -> float | None:
+        """Take note of an end; return the seconds until the next start, None to give up."""
+        if progressed:
+            self.in_a_row = 0
+            self._next_wait_s = self._first_wait_s
+            return self._first_wait_s
+        self.in_a_row += 1
+        if self.in_a_row >= self._limit:
+            return None
+        wait_s = self._next_wait_s
+        self._next_wait_s = min(2 * wait_s, self._max_wait_s)
+        return wait_s

@@ -1,0 +1,157 @@
+"""The scheduler: keeps the queue filled with the jobs of a run, until all have ended.
+
+What it knows is in the store. Several may run: the one that holds the run's lease is active, the
+others stand by; and since each of its actions is conditional or harmless when repeated, one that
+was frozen and does not know yet that it lost the lease does no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from uuid import uuid4
+
+from blox_core.space import SPACE_SIZE
+from blox_store.errors import StoreUnavailable
+from blox_store.store import DueJob, Run, Store
+from blox_worker.broker import BATCH, Broker
+from blox_worker.errors import BrokerUnavailable
+from blox_worker.reaper import Reaper
+
+logger = logging.getLogger(__name__)
+
+Order = Callable[[Store, Run, Sequence[DueJob]], list[DueJob]]
+
+
+class Scheduler:
+    """Publishes the jobs of a run and looks after them.
+
+    `name` is what others see of it; `poll_s` the time between two rounds; `lease_s` that of its
+    own lease, after which another scheduler takes over.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run: Run,
+        broker: Broker,
+        reaper: Reaper,
+        *,
+        name: str,
+        order: str,
+        poll_s: float,
+        lease_s: float,
+    ) -> None:
+        self._store = store
+        self._run = run
+        self._broker = broker
+        self._reaper = reaper
+        self._name = name
+        self._order = ORDERS[order]
+        self._poll_s = poll_s
+        self._lease_s = lease_s
+        self._token = uuid4().hex
+        self._was_active: bool | None = None
+
+    def run(self, stop: threading.Event) -> bool:
+        """Schedule until all jobs have ended or a stop is requested; return whether all have.
+
+        Outages of store and broker are waited out.
+        """
+        while not stop.is_set():
+            try:
+                if self._round(stop):
+                    self._store.schedulers.release(self._run.id, self._token)
+                    return True
+            except StoreUnavailable as error:
+                logger.warning("%s; trying again", error)
+                self._reaper.wait()
+            except BrokerUnavailable as error:
+                logger.warning("%s; trying again", error)
+            stop.wait(self._poll_s)
+        self._step_down()
+        return False
+
+    def _round(self, stop: threading.Event) -> bool:
+        """Do what there is to do now; return whether all jobs have ended."""
+        counts = self._store.jobs.counts(self._run.id)
+        if all(state.ended or not count for state, count in counts.items()):
+            return True
+        if not self._holds_lease():
+            return False
+        for job in self._reaper.reap():
+            logger.warning("job %s of run %s: %s", job.arch_index, job.run_id, job.error)
+        self._publish_again_what_was_lost(stop)
+        self._publish(self._store.jobs.due(self._run.id), stop)
+        return False
+
+    def _holds_lease(self) -> bool:
+        active = self._store.schedulers.hold(
+            self._run.id, holder=self._name, token=self._token, lease_s=self._lease_s
+        )
+        if active is not self._was_active:
+            logger.info("scheduler %s %s", self._name, "is active" if active else "stands by")
+            if active:
+                self._reaper.wait()  # nobody can say how long no scheduler looked
+            self._was_active = active
+        return active
+
+    def _publish_again_what_was_lost(self, stop: threading.Event) -> None:
+        """Publish queued jobs anew if their messages are gone: nobody else would miss them."""
+        kept = self._broker.remembers(self._run)
+        if kept and self._broker.waiting():
+            return
+        queued = self._store.jobs.queued(self._run.id)
+        if queued:
+            # An empty queue is usual where the last messages are about to become claims.
+            level = logging.INFO if kept else logging.WARNING
+            logger.log(level, "the broker has lost messages; publishing %s again", len(queued))
+            self._publish(queued, stop)
+        if not kept:
+            self._broker.remember(self._run)
+
+    def _publish(self, jobs: Sequence[DueJob], stop: threading.Event) -> None:
+        """Publish jobs, and mark them queued afterwards: a message too many is harmless."""
+        ordered = self._order(self._store, self._run, jobs) if len(jobs) > 1 else jobs
+        for start in range(0, len(ordered), BATCH):
+            batch = ordered[start : start + BATCH]
+            if stop.is_set() or (start and not self._holds_lease()):
+                return
+            self._broker.publish(self._run, batch)
+            self._store.jobs.mark_queued(self._run.id, [job.arch_index for job in batch])
+
+    def _step_down(self) -> None:
+        try:
+            self._store.schedulers.release(self._run.id, self._token)
+        except StoreUnavailable as error:
+            logger.warning("%s; the scheduler's lease runs out by itself", error)
+
+
+def _by_index(store: Store, run: Run, jobs: Sequence[DueJob]) -> list[DueJob]:
+    return sorted(jobs, key=lambda job: (-job.priority, job.arch_index))
+
+
+def _shuffled(store: Store, run: Run, jobs: Sequence[DueJob]) -> list[DueJob]:
+    """Return the jobs in an order that only depends on the run's seed, priorities first."""
+    ranks = list(range(SPACE_SIZE))
+    random.Random(run.seed).shuffle(ranks)
+    return sorted(jobs, key=lambda job: (-job.priority, ranks[job.arch_index]))
+
+
+def _cheapest_first(store: Store, run: Run, jobs: Sequence[DueJob]) -> list[DueJob]:
+    shape = {name: run.recipe[name] for name in ("stem_channels", "classes", "resolution")}
+    with store.snapshot() as connection:
+        costs = store.static.architectures(connection, shape)
+    return sorted(
+        jobs, key=lambda job: (-job.priority, costs.get(job.arch_index, (0, 0))[1], job.arch_index)
+    )
+
+
+ORDERS: Final[Mapping[str, Order]] = {
+    "index": _by_index,
+    "shuffled": _shuffled,
+    "cheapest": _cheapest_first,
+}

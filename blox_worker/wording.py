@@ -1,0 +1,53 @@
+"""Numbers, durations and errors as people read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from blox_store.store import JobState
+
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
+_DAY_S: Final = 86_400
+_SECRETS: Final = (
+    (re.compile(r"(://[^:@/\s]*):[^@/\s]+@"), r"\1:***@"),
+    (re.compile(r"(?i)(password=)[^\s&'\"]+"), r"\1***"),
+)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 job`, `2 jobs`, `1,234 jobs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in its two largest units, seconds alone below 2 minutes."""
+    whole = round(max(0.0, seconds))
+    if whole < 2 * _MINUTE_S:
+        return f"{whole} s"
+    if whole < 2 * _HOUR_S:
+        return f"{whole // _MINUTE_S} min"
+    if whole < 2 * _DAY_S:
+        return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
+    return f"{whole // _DAY_S} d {whole % _DAY_S // _HOUR_S} h"
+
+
+def last_line(error: str | None) -> str | None:
+    """Return the line of a traceback that says what was wrong, None without an error."""
+    return None if error is None else error.strip().rpartition("\n")[-1].strip()
+
+
+def without_secrets(text: str | None) -> str | None:
+    """Return a text that others wrote, such as a traceback, without the passwords of URLs in it."""
+    if text is None:
+        return None
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def jobs_by_state(counts: Mapping[JobState, int]) -> str:
+    """Return `3 pending, 1 running`, without the states that no job is in."""
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no jobs"

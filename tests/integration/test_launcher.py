@@ -1,0 +1,393 @@
+"""The launcher with real child processes and real signals; nobody is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import psutil
+import pytest
+
+from blox_worker.gpus import Slot
+from blox_worker.launcher import launch
+from blox_worker.settings import WorkerSettings
+from tests.servers import wait_until
+
+TIMEOUT_S = 60
+SLOTS = ("gpu0@host", "gpu1@host")
+BACKOFF = {"restart_backoff_s": 0.05, "restart_backoff_max_s": 0.1}
+
+LAUNCHER = """
+import json, logging, os, sys
+logging.basicConfig(format="%(message)s")
+from blox_worker.gpus import Slot
+from blox_worker.launcher import launch
+from blox_worker.settings import WorkerSettings
+
+def stopped(slot, reason):
+    print(f"given up {slot.name}: {reason}", flush=True)
+    ON_STOPPED
+
+child, names, settings = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
+slots = [Slot(name=name, device="cpu", environment={"SLOT": name}) for name in names]
+command = lambda slot, lifeline: [sys.executable, child, slot.name, str(lifeline)] UNLESS
+code = launch(slots, command, settings=WorkerSettings(**settings), on_stopped=stopped)
+print("launched", flush=True)
+sys.stdout.flush()
+os._exit(code)  # whatever `on_stopped` still does
+"""
+
+CHILD = """
+import os, signal, sys, threading
+from pathlib import Path
+from blox_worker.lifeline import USELESS, Lifeline
+from blox_worker.stop import stop_requests
+
+name, lifeline = sys.argv[1], Lifeline(int(sys.argv[2]))
+folder = Path(__file__).parent
+
+def note(what):
+    with (folder / "events").open("a") as events:
+        events.write(f"{name} {what} {os.getpid()}\\n")
+
+def starts():
+    lines = (folder / "events").read_text().splitlines()
+    return sum(line.startswith(f"{name} started") for line in lines)
+
+def wait_for_stop():
+    with stop_requests(launched=True) as stop:
+        lifeline.on_parent_death(stop.set)
+        note("ready")
+        stop.wait()
+        note("stopping")
+
+note("started")
+BEHAVIOUR
+"""
+
+
+class Launched:
+    """A launcher in a process of its own, and what its children do, in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.process = None
+
+    def start(self, behaviour, *, slots=SLOTS, on_stopped="", unless="", **settings):
+        """Start a launcher whose children behave as this code says."""
+        child = self.folder / "child.py"
+        child.write_text(CHILD.replace("BEHAVIOUR", textwrap.dedent(behaviour)))
+        launcher = LAUNCHER.replace("ON_STOPPED", on_stopped).replace("UNLESS", unless)
+        (self.folder / "launcher.py").write_text(launcher)
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, self.folder / "launcher.py", child),
+                *(json.dumps(slots), json.dumps(BACKOFF | settings)),
+            ],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def events(self, what=None):
+        """Return `(slot, what, pid)` of what children have noted so far."""
+        file = self.folder / "events"
+        lines = file.read_text().splitlines() if file.exists() else []
+        events = [(slot, event, int(pid)) for slot, event, pid in map(str.split, lines)]
+        return [event for event in events if what in (None, event[1])]
+
+    def wait_for(self, what, times):
+        """Wait until children have noted something so many times."""
+        wait_until(lambda: len(self.events(what)) >= times, f"{times} x {what}", TIMEOUT_S)
+
+    def pids(self):
+        """Return the process of each child that is alive."""
+        return [process.pid for process in psutil.Process(self.process.pid).children()]
+
+    def ended(self):
+        """Wait for the launcher's end; return its exit code and what it printed and logged."""
+        out, err = self.process.communicate(timeout=TIMEOUT_S)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def launched(tmp_path):
+    """A launcher to start; in the end no process is left."""
+    made = Launched(tmp_path)
+    yield made
+    left = [pid for *_, pid in made.events("started") if psutil.pid_exists(pid)]
+    try:
+        assert made.process is None or made.process.poll() is not None
+        assert left == []
+    finally:
+        for pid in [*left, *([] if made.process is None else [made.process.pid])]:
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGKILL)
+        if made.process is not None:
+            made.process.communicate()
+
+
+def test_children_that_finish_are_not_started_again(launched):
+    launched.start("print('by', os.environ['SLOT'], sys.stdin.read() == '', flush=True)")
+    code, out, err = launched.ended()
+    assert (code, err) == (0, "")
+    assert sorted(out.splitlines()) == ["by gpu0@host True", "by gpu1@host True", "launched"]
+    assert len(launched.events("started")) == 2
+
+
+def test_a_child_that_dies_is_started_again(launched):
+    launched.start("if starts() == 1: os.kill(os.getpid(), signal.SIGKILL)")
+    code, out, err = launched.ended()
+    assert (code, out) == (0, "launched\n")
+    assert len(launched.events("started")) == 4
+    for name in SLOTS:
+        assert f"{name} ended: signal SIGKILL; starting it again in 0.05 s" in err
+
+
+def test_a_child_that_dies_again_and_again_is_given_up(launched):
+    launched.start("sys.exit(5)")
+    code, out, err = launched.ended()
+    reason = "ended 3 times in a row, the last by: exit code 5"
+    assert code == 1
+    assert sorted(out.splitlines()) == [
+        *(f"given up {name}: {reason}" for name in SLOTS),
+        "launched",
+    ]
+    for name in SLOTS:
+        assert err.count(f"{name} is given up: {reason}\n") == 1
+    assert len(launched.events("started")) == 6
+
+
+def test_the_fault_that_a_child_reports_is_the_reason(launched):
+    launched.start(
+        "lifeline.fault('OSError: disk full'); sys.exit(1)", slots=["a@h"], max_faults_in_a_row=1
+    )
+    code, out, _ = launched.ended()
+    assert code == 1
+    assert "given up a@h: OSError: disk full\n" in out
+
+
+def test_progress_starts_the_row_again(launched):
+    launched.start(
+        """
+        if starts() == 3:
+            lifeline.progress()
+        sys.exit(0 if starts() == 6 else 1)
+        """,
+        slots=["a@h"],
+    )
+    code, out, _ = launched.ended()
+    assert (code, out) == (
+        0,
+        "launched\n",
+    )  # 2 ends, one with progress, 2 ends, and one that is well
+    assert len(launched.events("started")) == 6
+
+
+def test_one_slot_that_is_given_up_does_not_stop_the_others(launched):
+    launched.start("sys.exit(1) if name == 'gpu0@host' else wait_for_stop()")
+    launched.wait_for("ready", 1)
+    launched.wait_for("started", 4)
+    assert "given up gpu0@host" in launched.process.stdout.readline()
+    launched.process.terminate()
+    code, out, _ = launched.ended()
+    assert (code, out) == (0, "launched\n")
+
+
+def test_a_child_that_has_decided_to_do_no_more_is_left_alone(launched):
+    launched.start("sys.exit(USELESS)")
+    code, out, err = launched.ended()
+    assert (code, out) == (1, "launched\n")
+    assert len(launched.events("started")) == 2
+    for name in SLOTS:
+        assert err.count(f"{name} does no more; 'blox status' says why\n") == 1
+
+
+def test_a_command_that_cannot_be_started_counts_as_a_child_that_died(tmp_path):
+    told = []
+    code = launch(
+        [Slot(name="a@h", device="cpu", environment={})],
+        lambda slot, lifeline: [str(tmp_path / "nothing")],
+        settings=WorkerSettings(**BACKOFF),
+        on_stopped=lambda slot, reason: told.append((slot.name, reason)),
+    )
+    assert code == 1
+    ((name, reason),) = told
+    assert name == "a@h"
+    assert "ended 3 times in a row, the last by: cannot be started: [Errno 2]" in reason
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_asks_the_children(launched, number):
+    launched.start("wait_for_stop()")
+    launched.wait_for("ready", 2)
+    launched.process.send_signal(number)
+    code, out, err = launched.ended()
+    assert (code, out) == (0, "launched\n")
+    assert err == "stopping as asked; waiting for gpu0@host, gpu1@host\n"
+    assert len(launched.events("stopping")) == 2
+    assert len(launched.events("started")) == 2
+
+
+def test_a_signal_while_children_are_being_started_reaches_all(launched):
+    names = [f"gpu{number}@host" for number in range(8)]
+    launched.start("wait_for_stop()", slots=names)
+    launched.wait_for("started", 1)
+    launched.process.terminate()
+    code, out, _ = launched.ended()
+    assert (code, out) == (0, "launched\n")
+    assert len(launched.events("ready")) == len(launched.events("stopping"))
+
+
+@pytest.mark.parametrize(
+    "come",
+    [
+        lambda launched: True,
+        lambda launched: len(launched.pids()) >= 1,
+        lambda launched: len(launched.pids()) >= 2,
+        lambda launched: len(launched.events("started")) >= 1,
+        lambda launched: len(launched.events("ready")) >= 1,
+    ],
+    ids=["at-once", "first-child", "second-child", "first-code", "first-handler"],
+)
+def test_a_signal_at_any_moment_ends_launcher_and_children(launched, come):
+    launched.start("wait_for_stop()")
+    wait_until(lambda: come(launched), "the moment")
+    launched.process.terminate()
+    code, _, err = launched.ended()
+    assert code in (0, -signal.SIGTERM), err  # before it had a handler it had no children
+
+
+def test_a_child_that_ends_badly_when_asked_is_not_started_again(launched):
+    launched.start("wait_for_stop(); sys.exit(9)")
+    launched.wait_for("ready", 2)
+    launched.process.terminate()
+    code, _, err = launched.ended()
+    assert code == 1
+    assert "gpu0@host was asked to stop and ended by exit code 9\n" in err
+    assert len(launched.events("started")) == 2
+
+
+def test_a_child_that_is_killed_while_it_stops_is_not_started_again(launched):
+    launched.start(
+        """
+        with stop_requests() as stop:
+            note("ready")
+            stop.wait()
+            note("stopping")
+            threading.Event().wait()
+        """
+    )
+    launched.wait_for("ready", 2)
+    launched.process.terminate()
+    launched.wait_for("stopping", 2)
+    for pid in launched.pids():
+        os.kill(pid, signal.SIGKILL)
+    code, _, err = launched.ended()
+    assert code == 1
+    assert "gpu1@host was asked to stop and ended by signal SIGKILL\n" in err
+    assert len(launched.events("started")) == 2
+
+
+def test_a_stop_ends_the_wait_for_the_next_start(launched):
+    launched.start("sys.exit(1)", restart_backoff_s=3600, restart_backoff_max_s=3600)
+    launched.wait_for("started", 2)
+    wait_until(lambda: not launched.pids(), "the children to end")
+    launched.process.terminate()
+    code, out, _ = launched.ended()
+    assert (code, out) == (0, "launched\n")
+    assert len(launched.events("started")) == 2
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_the_second_signal_ends_the_children_at_once(launched, second):
+    launched.start(
+        """
+        with stop_requests(launched=True) as stop:
+            note("ready")
+            stop.wait()
+            note("stopping")
+            threading.Event().wait()
+        """
+    )
+    launched.wait_for("ready", 2)
+    launched.process.terminate()
+    launched.wait_for("stopping", 2)
+    launched.process.send_signal(second)
+    code, _, err = launched.ended()
+    assert code == 128 + second
+    assert "gpu0@host was asked to stop and ended by exit code 131\n" in err
+
+
+def test_sigquit_does_not_wait(launched):
+    launched.start("wait_for_stop()")
+    launched.wait_for("ready", 2)
+    launched.process.send_signal(signal.SIGQUIT)
+    code, _, err = launched.ended()
+    assert code == 128 + signal.SIGQUIT
+    assert err.count("was asked to stop and ended by exit code 131\n") == 2, err
+
+
+def test_a_child_that_ignores_every_request_is_killed_with_what_it_started(launched):
+    launched.start(
+        """
+        for number in (signal.SIGTERM, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+        if os.fork() == 0:
+            note("started")
+        note("ready")
+        threading.Event().wait()
+        """,
+        slots=["a@h"],
+    )
+    launched.wait_for("ready", 2)
+    asked = time.monotonic()
+    launched.process.send_signal(signal.SIGQUIT)
+    code, _, err = launched.ended()
+    assert time.monotonic() - asked >= 5
+    assert code == 128 + signal.SIGQUIT
+    assert "a@h was asked to stop and ended by signal SIGKILL\n" in err
+    orphan = launched.events("started")[-1][-1]
+    wait_until(lambda: not psutil.pid_exists(orphan), "the grandchild to be gone")
+
+
+def test_a_launcher_that_is_killed_takes_its_children_along(launched):
+    launched.start("wait_for_stop()")
+    launched.wait_for("ready", 2)
+    pids = launched.pids()
+    launched.process.kill()
+    launched.wait_for("stopping", 2)
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)), "the children to end")
+    launched.ended()
+
+
+def test_children_are_not_asked_twice_by_a_terminal(launched):
+    launched.start("wait_for_stop()")
+    launched.wait_for("ready", 2)
+    groups = {os.getpgid(pid) for pid in launched.pids()}
+    assert groups == set(launched.pids())
+    assert {os.getsid(pid) for pid in launched.pids()} == groups
+    launched.process.terminate()
+    assert launched.ended()[0] == 0
+
+
+def test_a_store_that_is_away_does_not_hold_up_a_stop(launched):
+    launched.start("sys.exit(1)", on_stopped="import threading; threading.Event().wait()")
+    for _ in SLOTS:
+        assert "given up" in launched.process.stdout.readline()
+    assert launched.process.poll() is None
+    launched.process.terminate()
+    code, out, _ = launched.ended()
+    assert (code, out) == (1, "launched\n")
+
+
+def test_what_breaks_in_the_launcher_leaves_no_child_behind(launched):
+    launched.start("wait_for_stop()", unless="if slot.name == 'gpu0@host' else 1 / 0")
+    code, _, err = launched.ended()
+    assert code == 1
+    assert "ZeroDivisionError" in err
+    assert {name for name, *_ in launched.events()} <= {"gpu0@host"}

@@ -1,0 +1,135 @@
+"""What a queue message makes happen, and what ends a worker process."""
+
+import os
+import threading
+from dataclasses import replace
+
+import pytest
+
+from blox_core import training
+from blox_core.recipe import preset
+from blox_store.errors import StoreUnavailable
+from blox_store.program import FAILURE
+from blox_store.store import JobState
+from blox_worker.lifeline import USELESS, ChildLine, Lifeline
+from blox_worker.message import Fate, MessageHandler
+from tests.job_runs import INDEX, make_run, make_worker
+from tests.tiny import TINY
+
+ONE_EPOCH = replace(TINY, epochs=1)
+
+
+@pytest.fixture
+def line():
+    """The launcher's end of the handler's lifeline."""
+    opened = ChildLine()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def stop():
+    return threading.Event()
+
+
+@pytest.fixture
+def lifeline(line):
+    made = Lifeline(os.dup(line.child_descriptor))
+    yield made
+    made._socket.close()
+
+
+@pytest.fixture
+def handler(store, worker, stop, lifeline):
+    return MessageHandler(store, worker, stop=stop, lifeline=lifeline)
+
+
+def said(line):
+    line.read()
+    return line.progress, line.fault
+
+
+def test_a_message_has_its_job_trained(store, handler, stop, line):
+    run = make_run(store, ONE_EPOCH)
+    fate, text = handler.handle(run.id, INDEX)
+    assert fate is Fate.DONE
+    assert text.startswith("val ")
+    assert store.jobs.counts(run.id)[JobState.SUCCEEDED] == 1
+    assert handler.handle(run.id, INDEX) == (Fate.DONE, "the job has ended")
+    assert (handler.exit_code, stop.is_set(), said(line)) == (0, False, (1, None))
+
+
+def test_messages_without_a_job_are_forgotten(store, handler, stop):
+    run = make_run(store)
+    assert handler.handle(run.id, 7) == (Fate.DONE, "the run has no such job")
+    fate, text = handler.handle(99, 7)
+    assert (fate, "no run with id 99" in text) == (Fate.DONE, True)
+    store.runs.set_paused(run.id, True)
+    assert handler.handle(run.id, INDEX) == (Fate.DONE, "the run is paused")
+    assert not stop.is_set()
+
+
+def test_a_message_that_comes_after_a_stop_goes_back(store, handler, stop):
+    stop.set()
+    assert handler.handle(make_run(store).id, INDEX) == (Fate.BACK, "stopping")
+
+
+def test_a_run_of_another_revision_ends_the_process_and_its_message_goes_back(
+    store, handler, stop, line
+):
+    run, _ = store.runs.create(
+        dataset="digits",
+        recipe=TINY.to_dict(),
+        recipe_fingerprint=TINY.fingerprint,
+        seed=3,
+        trainer="torch",
+        trainer_revision=99,
+    )
+    store.runs.add_jobs(run.id, [INDEX])
+    fate, text = handler.handle(run.id, INDEX)
+    assert fate is Fate.BACK
+    assert "another trainer or trainer revision; this worker has another version of Blox" in text
+    assert (handler.exit_code, stop.is_set(), said(line)) == (USELESS, True, (0, None))
+    (shown,) = store.workers.all()
+    assert shown.stopped_reason == text
+
+
+def test_a_fault_of_the_node_ends_the_process(store, handler, stop, line):
+    run = make_run(store, replace(preset("cifar10"), epochs=1))
+    fate, text = handler.handle(run.id, INDEX)
+    assert fate is Fate.DONE
+    assert text.startswith("DatasetMissing: ")
+    assert (handler.exit_code, stop.is_set()) == (FAILURE, True)
+    assert said(line)[1].startswith("DatasetMissing: ")
+    (job,) = store.jobs.matching(run.id)
+    assert (job.state, job.attempts) == (JobState.PENDING, 0)
+
+
+def test_too_many_failures_in_a_row_end_the_process(store, tmp_path, stop, lifeline, monkeypatch):
+    def explode(*arguments, **options):
+        raise ZeroDivisionError("at once")
+
+    monkeypatch.setattr(training, "train", explode)
+    run = make_run(store, indices=(3, 4))
+    worker = make_worker(tmp_path, max_faults_in_a_row=2)
+    handler = MessageHandler(store, worker, stop=stop, lifeline=lifeline)
+    assert handler.handle(run.id, 3) == (
+        Fate.DONE,
+        "to be tried again: ZeroDivisionError: at once",
+    )
+    assert not stop.is_set()
+    handler.handle(run.id, 4)
+    assert (handler.exit_code, stop.is_set()) == (USELESS, True)
+    (shown,) = store.workers.all()
+    assert "2 different jobs in a row failed here alone" in shown.stopped_reason
+
+
+def test_a_stop_while_the_store_is_away_sends_the_message_back(store, handler, stop, monkeypatch):
+    def away(*arguments, **options):
+        stop.set()
+        raise StoreUnavailable("the database is away")
+
+    run = make_run(store)
+    monkeypatch.setattr(store.jobs, "claim", away)
+    assert handler.handle(run.id, INDEX) == (Fate.BACK, "the database is away")
+    assert handler.exit_code == 0

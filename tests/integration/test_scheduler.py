@@ -1,0 +1,194 @@
+"""The scheduler on a real Redis and a store of each kind."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+from celery import Celery
+
+from blox_core.space import SPACE_SIZE
+from blox_store.store import JobState, Run, Store
+from blox_worker.broker import Broker
+from blox_worker.celery_app import make_app
+from blox_worker.reaper import Reaper
+from blox_worker.scheduler import Scheduler
+from tests.queue_messages import emptied, taken
+from tests.servers import wait_until
+from tests.store_jobs import SHORT_S, claim, expire, fail, job
+
+SHAPE = {"stem_channels": 16, "classes": 10, "resolution": 32}
+INDICES = [9, 2, 7, 4]
+SEED = 11
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of an empty Redis."""
+    with emptied(redis_url) as made:
+        yield made
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A new store, on each kind of database in turn."""
+    with Store(database_url, migrate=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def app(client: redis.Redis, store: Store, redis_url: str) -> Celery:
+    """The application of the store on an empty Redis."""
+    return make_app(redis_url, store.id)
+
+
+@pytest.fixture
+def run(store: Store) -> Run:
+    """A run without jobs, whose recipe has a shape."""
+    made, _ = store.runs.create(
+        dataset="digits",
+        recipe=SHAPE,
+        recipe_fingerprint="f" * 64,
+        seed=SEED,
+        trainer="torch",
+        trainer_revision=1,
+    )
+    return made
+
+
+def scheduler(store: Store, run: Run, app: Celery, order: str = "index") -> Scheduler:
+    """Return a scheduler that is in a hurry."""
+    reaper = Reaper(store, lease_s=SHORT_S, max_attempts=1)
+    return Scheduler(
+        store, run, Broker(app), reaper, name="test", order=order, poll_s=0.05, lease_s=10
+    )
+
+
+@contextmanager
+def scheduling(store: Store, run: Run, app: Celery, order: str = "index") -> Iterator[None]:
+    """Run a scheduler in a thread within a block."""
+    stop = threading.Event()
+    made = scheduler(store, run, app, order)
+    thread = threading.Thread(target=made.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def counted(store: Store, run: Run, state: JobState, count: int) -> Callable[[], bool]:
+    """Return the condition that so many jobs are in a state."""
+    return lambda: store.jobs.counts(run.id)[state] == count
+
+
+def published(store: Store, run: Run, app: Celery, order: str, count: int) -> list[int]:
+    """Return the arch indices of a run's messages in the order in which workers get them."""
+    with scheduling(store, run, app, order):
+        wait_until(counted(store, run, JobState.QUEUED, count), "all jobs to be queued")
+    return [index for _, index in taken(app)]
+
+
+def by_index(indices: list[int]) -> list[int]:
+    return sorted(indices)
+
+
+def shuffled(indices: list[int]) -> list[int]:
+    """Return the order of a run's seed, which is the same at every start."""
+    ranks = list(range(SPACE_SIZE))
+    random.Random(SEED).shuffle(ranks)
+    return sorted(indices, key=ranks.__getitem__)
+
+
+def cheapest(indices: list[int]) -> list[int]:
+    return sorted(indices, reverse=True)  # as the costs of the test are
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"), [("index", by_index), ("shuffled", shuffled), ("cheapest", cheapest)]
+)
+def test_jobs_are_published_in_order_and_high_priorities_first(
+    store, run, app, order, expected
+) -> None:
+    store.static.add_architectures(SHAPE, [(i, 1, 1000 - i) for i in range(20)])
+    store.runs.add_jobs(run.id, INDICES)
+    store.runs.add_jobs(run.id, [3, 12], priority=5)
+    found = published(store, run, app, order, len(INDICES) + 2)
+    assert found == expected([3, 12]) + expected(INDICES)
+
+
+def test_many_jobs_are_published_and_again_when_the_broker_forgets(store, run, app, client) -> None:
+    store.runs.add_jobs(run.id, range(3000))
+    broker = Broker(app)
+    with scheduling(store, run, app):
+        wait_until(counted(store, run, JobState.QUEUED, 3000), "all jobs to be queued")
+        assert broker.waiting() == 3000
+        client.flushall()
+        wait_until(lambda: broker.waiting() == 3000, "all messages to be there again")
+        wait_until(lambda: broker.remembers(run), "the mark to be there again")
+    assert [index for _, index in taken(app)] == list(range(3000))
+
+
+def test_message_that_was_lost_is_published_again_once_the_queue_is_empty(store, run, app) -> None:
+    store.runs.add_jobs(run.id, INDICES)
+    with scheduling(store, run, app):
+        wait_until(counted(store, run, JobState.QUEUED, len(INDICES)), "all jobs to be queued")
+        taken(app)
+        wait_until(lambda: Broker(app).waiting() == len(INDICES), "the messages")
+
+
+def test_paused_run_is_not_published(store, run, app) -> None:
+    store.runs.add_jobs(run.id, INDICES)
+    store.runs.set_paused(run.id, True)
+    with scheduling(store, run, app):
+        wait_until(lambda: Broker(app).remembers(run), "a round")
+        assert Broker(app).waiting() == 0
+        store.runs.set_paused(run.id, False)
+        wait_until(counted(store, run, JobState.QUEUED, len(INDICES)), "all jobs to be queued")
+
+
+def test_expired_lease_is_ended_and_its_job_published(store, run, app) -> None:
+    store.runs.add_jobs(run.id, [4])
+    lease = claim(store, run, 4, lease_s=SHORT_S)
+    store.jobs.start(lease, 0)
+    store.jobs.heartbeat(lease, 1)  # an epoch was finished: it does not count
+    expire(store, run, 4)
+    with scheduling(store, run, app):
+        wait_until(counted(store, run, JobState.QUEUED, 1), "the job to be queued")
+    assert job(store, run, 4).attempts == 0
+
+
+def test_standby_publishes_nothing(store, run, app, caplog) -> None:
+    caplog.set_level(logging.INFO, "blox_worker.scheduler")
+    store.runs.add_jobs(run.id, INDICES)
+    assert store.schedulers.hold(run.id, holder="other", token="t" * 32, lease_s=600)
+    with scheduling(store, run, app):
+        wait_until(lambda: "stands by" in caplog.text, "the scheduler to stand by")
+        assert store.jobs.counts(run.id)[JobState.PENDING] == len(INDICES)
+        assert Broker(app).waiting() == 0
+        store.schedulers.release(run.id, "t" * 32)
+        wait_until(counted(store, run, JobState.QUEUED, len(INDICES)), "the standby to be active")
+        assert store.schedulers.holder(run.id) == "test"
+    assert store.schedulers.holder(run.id) is None
+
+
+def test_scheduler_ends_with_its_run(store, run, app) -> None:
+    store.runs.add_jobs(run.id, [4])
+    fail(store, run, 4, worker="w0@here", max_attempts=1)
+    assert scheduler(store, run, app).run(threading.Event())
+    assert store.schedulers.holder(run.id) is None
+
+
+def test_scheduler_waits_for_a_broker_that_is_away(store, run, app, caplog) -> None:
+    store.runs.add_jobs(run.id, INDICES)
+    nobody = make_app("redis://:secret@127.0.0.1:1/0", store.id)
+    with scheduling(store, run, nobody):
+        wait_until(lambda: "; trying again" in caplog.text, "the scheduler to miss the broker")
+    assert "secret" not in caplog.text
+    assert store.jobs.counts(run.id)[JobState.PENDING] == len(INDICES)

@@ -1,0 +1,25 @@
+import pytest
+
+from blox_store.errors import SettingsError
+from blox_store.settings import read_settings
+from blox_worker.settings import BrokerSettings, WorkerSettings
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://head:6379/1", "rediss://:pw@head/0", "unix:///run/r.sock"]
+)
+def test_a_broker_is_a_redis(monkeypatch, url):
+    monkeypatch.setenv("BLOX_BROKER_URL", url)
+    assert read_settings(BrokerSettings).broker_url == url
+
+
+def test_another_broker_is_refused_without_showing_its_password(monkeypatch):
+    monkeypatch.setenv("BLOX_BROKER_URL", "amqp://guest:geheim@head")
+    with pytest.raises(SettingsError, match=r"BLOX_BROKER_URL='amqp://guest:\*\*\*@head': redis"):
+        read_settings(BrokerSettings)
+
+
+def test_a_lease_outlasts_two_heartbeats(monkeypatch):
+    monkeypatch.setenv("BLOX_LEASE_S", "1")
+    with pytest.raises(SettingsError, match="BLOX_LEASE_S=1: at least twice BLOX_HEARTBEAT_S=10"):
+        read_settings(WorkerSettings)
