@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 import redis
 
 START_TIMEOUT_S = 60
 POLL_S = 0.05
+POSTGRES_PORT = 5432  # in a folder of our own it only names the socket
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
@@ -30,15 +33,97 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60) 
         pause.wait(POLL_S)
 
 
+class Server:
+    """A server process of ours, with a folder of its own, that tests may do violence to."""
+
+    def __init__(
+        self,
+        command: list[str | Path],
+        *,
+        url: str,
+        user: str | None,
+        folder: Path,
+        answers: Callable[[], bool],
+    ) -> None:
+        self.url = url
+        self.folder = folder
+        self._command = command
+        self._user = user
+        self._answers = answers
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server, unless it runs, and wait until it answers."""
+        if self._process is None:
+            with (self.folder / "log").open("ab") as output:
+                self._process = subprocess.Popen(
+                    self._command, user=self._user, cwd=self.folder, stdout=output, stderr=output
+                )
+        wait_until(self._has_started, f"{self._command[0]} to answer", START_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """Shut the server down, without waiting for its clients, unless it is down."""
+        if self._process is not None:
+            self.thaw()
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(START_TIMEOUT_S)
+            self._process = None
+
+    def kill(self) -> None:
+        """End the server and its children at once."""
+        assert self._process is not None, "the server does not run"
+        ended = self._family()
+        self._signal(signal.SIGKILL)
+        self._process.wait(START_TIMEOUT_S)
+        psutil.wait_procs(ended, START_TIMEOUT_S)
+        self._process = None
+
+    def freeze(self) -> None:
+        """Stop the server from running, with all its connections open."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on, if there is one."""
+        if self._process is not None:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._family():
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def _family(self) -> list[psutil.Process]:
+        """Return the process and its children: PostgreSQL's are in sessions of their own."""
+        assert self._process is not None, "the server does not run"
+        parent = psutil.Process(self._process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def _has_started(self) -> bool:
+        assert self._process is not None
+        log = self.folder / "log"
+        assert self._process.poll() is None, f"{self._command[0]} ended: {log.read_text()}"
+        return self._answers()
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Run a PostgreSQL server on a socket in a temporary folder; give its URL.
+    """Run a PostgreSQL server; give its URL.
 
     BLOX_TEST_POSTGRES_URL, a URL of a server on which databases may be made, is used if set.
     """
     if given := os.environ.get("BLOX_TEST_POSTGRES_URL"):
         yield given
         return
+    with own_postgres() as server:
+        yield server.url
+
+
+@contextmanager
+def own_postgres(*settings: str, port: int = POSTGRES_PORT) -> Iterator[Server]:
+    """Run a PostgreSQL server of our own on a socket in a temporary folder.
+
+    `settings`, such as `fsync=on`, overrule ours.
+    """
     with _server_folder() as (folder, user):
         data = folder / "data"
         initdb = [_postgres_binary("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"]
@@ -49,31 +134,45 @@ def postgres() -> Iterator[str]:
             cwd=folder,
             stdout=subprocess.DEVNULL,
         )
-        settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off"]
-        command = [_postgres_binary("postgres"), "-D", data]
-        command += [part for setting in settings for part in ("-c", setting)]
-        url = f"postgresql://postgres@/postgres?host={folder}"
-        with _running(command, user, folder, lambda: _postgres_answers(url)):
-            yield url
+        ours = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off"]
+        command = [_postgres_binary("postgres"), "-D", data, "-p", str(port)]
+        command += [part for setting in (*ours, *settings) for part in ("-c", setting)]
+        url = f"postgresql://postgres@/postgres?host={folder}&port={port}"
+        with _running(command, url, user, folder, lambda: _postgres_answers(url)) as server:
+            yield server
+
+
+def postgres_version() -> str:
+    """Return name and version of the PostgreSQL that `own_postgres` runs."""
+    command = [_postgres_binary("postgres"), "--version"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return "PostgreSQL " + printed.split()[2]
 
 
 @contextmanager
 def redis_server() -> Iterator[str]:
-    """Run a Redis server as production does (AOF, noeviction) on a socket; give its URL.
+    """Run a Redis server; give its URL.
 
     BLOX_TEST_REDIS_URL, a URL of a server whose data may be dropped, is used if set.
     """
     if given := os.environ.get("BLOX_TEST_REDIS_URL"):
         yield given
         return
+    with own_redis() as server:
+        yield server.url
+
+
+@contextmanager
+def own_redis() -> Iterator[Server]:
+    """Run a Redis server of our own as production does (AOF, noeviction), on a socket."""
     binary = _found("redis-server")
     with _server_folder() as (folder, user):
         socket = folder / "redis.sock"
         command = [binary, "--port", "0", "--unixsocket", socket, "--dir", folder]
         command += ["--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""]
         url = f"unix://{socket}"
-        with _running(command, user, folder, lambda: _redis_answers(url)):
-            yield url
+        with _running(command, url, user, folder, lambda: _redis_answers(url)) as server:
+            yield server
 
 
 @contextmanager
@@ -91,22 +190,18 @@ def _server_folder() -> Iterator[tuple[Path, str | None]]:
 
 @contextmanager
 def _running(
-    command: list[str | Path], user: str | None, folder: Path, answers: Callable[[], bool]
-) -> Iterator[None]:
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, user=user, cwd=folder, stdout=output, stderr=output)
+    command: list[str | Path],
+    url: str,
+    user: str | None,
+    folder: Path,
+    answers: Callable[[], bool],
+) -> Iterator[Server]:
+    server = Server(command, url=url, user=user, folder=folder, answers=answers)
     try:
-
-        def started() -> bool:
-            assert process.poll() is None, f"{command[0]} ended: {log.read_text()}"
-            return answers()
-
-        wait_until(started, f"{command[0]} to answer", START_TIMEOUT_S)
-        yield
+        server.start()
+        yield server
     finally:
-        process.terminate()
-        process.wait(START_TIMEOUT_S)
+        server.stop()
 
 
 def _has_user(name: str) -> bool:

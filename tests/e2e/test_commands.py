@@ -15,12 +15,12 @@ from tests.servers import wait_until
 EXPORT = "python -m blox_store.export"
 
 
-def made_up_store(folder, *, finished=(3,), unfinished=(), seed=0, name="blox.db"):
+def made_up_store(folder, *, finished=(3,), unfinished=(), seed=0, trainer="torch", name="blox.db"):
     """Make a store with a run of digits in which these jobs are finished."""
     with Store(f"sqlite:///{folder}/{name}", migrate=True) as store:
         shape = {"stem_channels": 8, "classes": 10, "resolution": 32}
         store.static.add_architectures(shape, [(i, 10 * i, 20 * i) for i in range(10)])
-        run = made_up_run(store, seed=seed, indices=(*finished, *unfinished))
+        run = made_up_run(store, seed=seed, indices=(*finished, *unfinished), trainer=trainer)
         for index in finished:
             store.results.complete(claimed(store, run, index), made_up_result(5))
 
@@ -29,10 +29,10 @@ def test_a_run_is_made_trained_watched_and_exported(commands, tmp_path, postgres
     database = f"--database {postgres_url}"
     made = commands.succeed(f"blox init --recipe digits --seed 4 --indices 18639 {database}")
     assert "made run 1: digits, recipe " in made
-    assert "1 jobs added, 0 were there" in made
+    assert "1 job added, 0 were there" in made
     again = commands.succeed(f"blox init --recipe digits --seed 4 --indices 18639 {database}")
     assert "found run 1" in again
-    assert "0 jobs added, 1 were there" in again
+    assert "0 jobs added, 1 was there" in again
     assert "seed 4, trainer torch 1: 1 pending" in commands.succeed(f"blox status {database}")
 
     trained = commands.succeed(f"blox train --local --device cpu {database}")
@@ -83,7 +83,11 @@ def test_status_shows_running_and_failed_jobs(commands, tmp_path):
         claimed(store, run, 3)
         claimed(store, run, 4, lease_s=0.001)
         store.jobs.fail(
-            claimed(store, run, 5), "Trace\nBoom: x in [/data]", max_attempts=1, backoff_s=0
+            claimed(store, run, 5),
+            "Trace\nBoom: x in [/data]",
+            kind="Boom",
+            max_attempts=1,
+            backoff_s=0,
         )
         store.runs.set_paused(run.id, True)
     shown = commands.succeed("blox status")
@@ -130,6 +134,8 @@ def test_the_database_may_come_from_the_environment(commands, tmp_path):
         ("blox init --recipe digits --seed -1", 2, "-1 is not in the range"),
         ("blox init --recipe digits --seed 0 --indices 91125", 2, "arch indices from 0 to 91124"),
         ("blox init --recipe digits --seed 0 --indices a-b", 2, "numbers and ranges such as"),
+        ("blox init --recipe digits --seed 0 --trainer x", 2, "'x' is not one of 'torch', 'sim"),
+        ("blox init --recipe digits --seed 0 --priority 10", 2, "10 is not in the range 0<=x<=9"),
         ("blox train --local", 1, "holds no Blox store; make one by 'blox init'"),
         ("blox status", 1, "holds no Blox store; make one by 'blox init'"),
         ("blox status --database nonsense", 1, "the database URL cannot be read; sqlite:///PATH"),
@@ -172,6 +178,16 @@ def test_an_export_that_would_be_wrong_is_refused(commands, tmp_path, arguments,
     assert "left out, unfinished: 4" in partial
 
 
+def test_a_simulated_run_is_exported_only_as_one(commands, tmp_path):
+    made_up_store(tmp_path, trainer="simulated")
+    refused = commands.run(f"{EXPORT} --out r")
+    assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
+    assert "made up by a simulation; choose a run of trainer torch by --run, or" in refused.err
+    assert not (tmp_path / "r").exists()
+    exported = commands.succeed(f"{EXPORT} --out r --simulated")
+    assert "1 architectures in 12 files in r\nits figures are made up, as r/SIMULATED" in exported
+
+
 def test_a_missing_data_set_is_one_line_and_no_attempt(commands, tmp_path):
     commands.succeed("blox init --recipe cifar100 --seed 0 --indices 3")
     ended = commands.run("blox train --local --device cpu --data-dir nowhere")
@@ -190,7 +206,7 @@ def test_an_unknown_revision_is_one_line(commands, tmp_path):
     for line in ("blox status", "blox train --local", f"{EXPORT} --out r"):
         ended = commands.run(line)
         assert ended.code == 1
-        assert "is at schema revision 9999, this version knows 0001; install" in ended.err
+        assert "is at schema revision 9999, this version knows 0001, 0002; install" in ended.err
         assert ended.err.count("\n") == 1
 
 

@@ -11,12 +11,13 @@ import pytest
 from blox_store import export_command
 from blox_store.settings import StoreSettings
 from blox_worker.commands import command as blox_command
-from blox_worker.settings import WorkerSettings
+from blox_worker.settings import BrokerSettings, RunSettings, WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+SETTINGS = (StoreSettings, WorkerSettings, BrokerSettings, RunSettings)
 SHORT_DEMO = "--architectures 2 --epochs 1"
 
 
@@ -75,15 +76,19 @@ def test_links_between_pages_lead_somewhere(page):
 
 def test_every_command_option_and_setting_is_described():
     described = (ROOT / "docs" / "commands.md").read_text()
-    commands = {f"blox {name}": command for name, command in blox_command.commands.items()}
+    commands = {
+        f"blox {name}": blox_command.get_command(None, name)
+        for name in blox_command.list_commands(None)
+    }
     commands["python -m blox_store.export"] = export_command.command
     for name, command in commands.items():
         (section,) = re.findall(
             rf"^## `{name}`\n(.*?)(?=^## )", described, re.MULTILINE | re.DOTALL
         )
-        for option in chain.from_iterable(option.opts for option in command.params):
+        shown = (option for option in command.params if not getattr(option, "hidden", False))
+        for option in chain.from_iterable(option.opts for option in shown):
             assert option in (described if option == "--database" else section), (name, option)
-    for settings in (StoreSettings, WorkerSettings):
+    for settings in SETTINGS:
         for field, about in settings.model_fields.items():
             default = about.default
             shown = f"{default:g}" if isinstance(default, float) else str(default)
@@ -91,7 +96,7 @@ def test_every_command_option_and_setting_is_described():
 
 
 def test_the_docs_name_no_variable_that_is_not_read():
-    known = {f"BLOX_{f.upper()}" for s in (StoreSettings, WorkerSettings) for f in s.model_fields}
+    known = {f"BLOX_{field.upper()}" for settings in SETTINGS for field in settings.model_fields}
     known |= {"BLOX_TEST_POSTGRES_URL", "BLOX_TEST_REDIS_URL"}
     for page in PAGES:
         assert set(re.findall(r"BLOX_[A-Z_]*[A-Z]", page.read_text())) <= known, page

@@ -1,0 +1,61 @@
+"""Messages come too often, of jobs that are not there, or while the run is paused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from blox_store.store import JobState, Run
+from tests import faults
+from tests.cluster import Cluster
+
+SLOWLY = {"BLOX_SIMULATED_EPOCH_S": "0.4"}
+
+
+def test_message_that_comes_three_times_is_one_training(cluster: Cluster) -> None:
+    run = cluster.make_run(1)
+    faults.deliver(cluster, run, 0, times=3)
+
+    cluster.launcher("0,1", **SLOWLY)
+    cluster.wait_for_epoch(run)
+    held = cluster.leases(run)
+    broker = cluster.broker()
+    cluster.wait(lambda: not broker.waiting(), "both workers to have taken their messages")
+    cluster.wait_until_ended(run)
+    faults.deliver(cluster, run, 0, times=2)
+
+    cluster.wait(lambda: not broker.waiting(), "the late messages to be taken")
+    cluster.finish(run)
+    assert cluster.tokens(run) == held
+
+
+def test_messages_of_what_is_not_in_the_store_are_forgotten(cluster: Cluster) -> None:
+    run = cluster.make_run(1)
+    faults.deliver(cluster, replace(run, id=run.id + 1), 0, times=1)
+    faults.deliver(cluster, run, 91_124, times=1)
+
+    cluster.scheduler(run)
+    cluster.launcher("0")
+
+    cluster.finish(run)
+
+
+def test_run_is_paused_with_a_full_queue(cluster: Cluster) -> None:
+    run = cluster.make_run(6)
+    cluster.scheduler(run)
+    cluster.wait(lambda: count(cluster, run, JobState.QUEUED) == 6, "a full queue")
+    cluster.launcher("0", **SLOWLY)
+    cluster.wait_for_epoch(run)
+    held = cluster.leases(run)
+
+    cluster.store.runs.set_paused(run.id, True)
+
+    cluster.wait(lambda: count(cluster, run, JobState.PENDING) == 5, "the queue to be drained")
+    assert cluster.tokens(run) == held
+    assert cluster.broker().waiting() == 0
+    cluster.store.runs.set_paused(run.id, False)
+    cluster.finish(run)
+    assert held.items() <= cluster.tokens(run).items()
+
+
+def count(cluster: Cluster, run: Run, state: JobState) -> int:
+    return cluster.store.jobs.counts(run.id)[state]

@@ -1,0 +1,72 @@
+"""Schedulers die, hang and are stopped: another one goes on, and two at once do no harm."""
+
+from __future__ import annotations
+
+import socket
+
+from blox_store.store import Run
+from tests import faults
+from tests.cluster import Cluster
+
+
+def holds(cluster: Cluster, run: Run, process: faults.Process) -> bool:
+    """Whether a process is the run's active scheduler."""
+    return cluster.store.schedulers.holder(run.id) == f"{socket.gethostname()}:{process.pid}"
+
+
+def test_standby_takes_over_from_a_killed_scheduler(cluster: Cluster) -> None:
+    run = cluster.make_run(3)
+    active = cluster.scheduler(run)
+    cluster.wait(lambda: holds(cluster, run, active), "the first scheduler to be active")
+    standby = cluster.scheduler(run)
+    cluster.launcher("0")
+    cluster.wait_for_epoch(run)
+    assert holds(cluster, run, active)
+
+    faults.kill(active)
+    faults.lose_redis_data(cluster)
+
+    cluster.wait(lambda: holds(cluster, run, standby), "the standby to be active")
+    cluster.wait(lambda: standby.poll() is not None, "the scheduler to end with the run")
+    assert standby.wait() == 0
+    cluster.finish(run)
+    assert cluster.store.schedulers.holder(run.id) is None
+
+
+def test_scheduler_that_was_frozen_for_longer_than_its_lease_does_no_harm(cluster: Cluster) -> None:
+    run = cluster.make_run(3)
+    frozen = cluster.scheduler(run)
+    cluster.wait(lambda: holds(cluster, run, frozen), "the first scheduler to be active")
+    standby = cluster.scheduler(run)
+
+    faults.freeze(frozen)
+    cluster.wait(lambda: holds(cluster, run, standby), "the standby to be active")
+    faults.thaw(frozen)
+
+    cluster.launcher("0")
+    cluster.wait_for_epoch(run)
+    assert holds(cluster, run, standby)
+    schedulers = (frozen, standby)
+    cluster.wait(lambda: all(process.poll() is not None for process in schedulers), "the end")
+    assert [process.wait() for process in schedulers] == [0, 0]
+    cluster.finish(run)
+    assert cluster.store.schedulers.holder(run.id) is None
+
+
+def test_scheduler_is_stopped_started_again_and_not_needed_any_more(cluster: Cluster) -> None:
+    run = cluster.make_run(3)
+    stopped = cluster.scheduler(run)
+    cluster.launcher("0")
+    cluster.wait_for_epoch(run)
+
+    faults.ask_to_stop(stopped)
+    assert stopped.wait() == 0, cluster.printed()
+    assert cluster.store.schedulers.holder(run.id) is None
+    faults.lose_redis_data(cluster)
+    cluster.scheduler(run)
+    cluster.finish(run)
+
+    late = cluster.scheduler(run)
+    cluster.wait(lambda: late.poll() is not None, "a scheduler without work to end")
+    assert late.wait() == 0
+    assert "3 succeeded" in cluster.printed()

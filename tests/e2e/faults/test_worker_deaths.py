@@ -1,0 +1,142 @@
+"""Deaths of workers and launchers: nothing is lost, nothing is done twice, nobody is left behind."""
+
+import signal
+
+import pytest
+
+from blox_store.store import JobState
+from tests import faults
+
+EPOCHS = 25
+LONG_LEASE = {"BLOX_LEASE_S": "600"}  # whatever is given back was not waited for
+KILLED_BY_SIGNAL = 128
+
+
+def start_two_workers(cluster, **settings):
+    """Return a run, the launcher of two workers, and the job that each of them trains."""
+    run = cluster.make_run(3, epochs=EPOCHS)
+    cluster.store.runs.set_paused(run.id, True)  # until both can take a job
+    cluster.scheduler(run)
+    launcher = cluster.launcher("0,1", **settings)
+    cluster.wait_for_workers("gpu0", "gpu1")
+    cluster.store.runs.set_paused(run.id, False)
+    jobs = [cluster.wait_for_epoch(run, 1, of=worker) for worker in ("gpu0", "gpu1")]
+    return run, launcher, jobs
+
+
+def epochs_seen(cluster, run, index):
+    """Return the epochs that a job is seen in until it has ended."""
+    seen = []
+
+    def has_ended():
+        job = cluster.job(run, index)
+        if job.state is JobState.RUNNING:
+            seen.append(job.epoch)
+        return job.state.ended
+
+    cluster.wait(has_ended, f"job {index} to end")
+    return seen
+
+
+def ended_by(cluster, run):
+    """Return the workers that have written results, by arch index."""
+    with cluster.store.snapshot() as connection:
+        return {
+            row.arch_index: row.worker for row in cluster.store.results.stream(connection, run.id)
+        }
+
+
+def wait_until_given_back(cluster, run, index):
+    def is_given_back():
+        return cluster.job(run, index).state in (JobState.PENDING, JobState.QUEUED)
+
+    cluster.wait(is_given_back, f"job {index} to be given back")
+
+
+@pytest.mark.parametrize("end", [faults.kill, faults.quit_at_once], ids=["SIGKILL", "SIGQUIT"])
+def test_a_worker_that_dies_is_started_again_and_its_job_goes_on(cluster, end):
+    run = cluster.make_run(2, epochs=EPOCHS)
+    cluster.scheduler(run)
+    cluster.launcher()
+    job = cluster.wait_for_epoch(run, 3)
+    died = faults.process_of(cluster, job.worker)
+    end(died)
+    assert min(epochs_seen(cluster, run, job.arch_index)) >= job.epoch
+    assert faults.process_of(cluster, job.worker).pid != died.pid
+    cluster.finish(run)
+
+
+def test_workers_whose_launcher_dies_stop_and_give_their_jobs_back(cluster):
+    run, launcher, jobs = start_two_workers(cluster, **LONG_LEASE)
+    faults.kill(launcher)
+    for job in jobs:
+        wait_until_given_back(cluster, run, job.arch_index)
+    cluster.wait(lambda: not faults.worker_processes(cluster), "the workers to be gone")
+    cluster.launcher("0,1")
+    assert min(epochs_seen(cluster, run, jobs[0].arch_index)) >= jobs[0].epoch
+    cluster.finish(run)
+
+
+def test_workers_that_are_asked_to_stop_give_their_jobs_back_at_their_last_epoch(cluster):
+    run, launcher, jobs = start_two_workers(cluster, **LONG_LEASE)
+    faults.ask_to_stop(launcher)
+    assert cluster.exit_code(launcher) == 0
+    for job in jobs:
+        left = cluster.job(run, job.arch_index)
+        assert left.state in (JobState.PENDING, JobState.QUEUED)
+        assert left.epoch >= job.epoch
+    assert "ERROR" not in cluster.printed()
+    assert "Traceback" not in cluster.printed()
+    cluster.launcher("0,1")
+    assert min(epochs_seen(cluster, run, jobs[0].arch_index)) >= jobs[0].epoch
+    cluster.finish(run)
+
+
+def test_the_second_request_to_stop_does_not_wait_and_the_lease_runs_out(cluster):
+    run = cluster.make_run(2, epochs=EPOCHS)
+    cluster.scheduler(run)
+    launcher = cluster.launcher()
+    job = cluster.wait_for_epoch(run, 1)
+    worker = faults.process_of(cluster, job.worker)
+    faults.freeze(worker)  # so that it cannot stop between the two requests
+    for expected in (signal.SIGTERM, signal.SIGQUIT):
+        faults.ask_to_stop(launcher)
+        cluster.wait(
+            lambda expected=expected: faults.has_yet_to_see(worker, expected), expected.name
+        )
+    faults.thaw(worker)
+    assert cluster.exit_code(launcher) == KILLED_BY_SIGNAL + signal.SIGTERM
+    assert cluster.job(run, job.arch_index).state is JobState.RUNNING
+    cluster.launcher()
+    assert min(epochs_seen(cluster, run, job.arch_index)) >= job.epoch
+    cluster.finish(run)
+
+
+def test_a_launcher_that_is_told_to_quit_does_not_wait(cluster):
+    run, launcher, jobs = start_two_workers(cluster)
+    faults.quit_at_once(launcher)
+    assert cluster.exit_code(launcher) == KILLED_BY_SIGNAL + signal.SIGQUIT
+    assert {cluster.job(run, job.arch_index).state for job in jobs} == {JobState.RUNNING}
+    cluster.launcher("0,1")
+    cluster.finish(run)
+
+
+@pytest.mark.parametrize("until", ["taken", "ended"])
+def test_a_zombie_writes_nothing_of_the_job_that_it_has_lost(cluster, until):
+    run, _, (job, _) = start_two_workers(cluster)
+    zombie = faults.process_of(cluster, job.worker)
+    faults.freeze(zombie)
+
+    def is_anothers():
+        now = cluster.job(run, job.arch_index)
+        return now.state.ended or (until == "taken" and (now.worker or "").startswith("gpu1"))
+
+    cluster.wait(is_anothers, f"the zombie's job to be {until}")
+    cluster.store.runs.add_jobs(run.id, range(3, 6))
+    cluster.scheduler(run)  # the first one has ended if the run had
+    faults.thaw(zombie)
+    cluster.wait_until_ended(run)
+    workers = ended_by(cluster, run)
+    assert workers[job.arch_index].startswith("gpu1")
+    assert job.worker in {workers[index] for index in range(3, 6)}
+    cluster.finish(run)

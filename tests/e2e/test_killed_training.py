@@ -1,0 +1,115 @@
+"""A real training that is killed again and again ends as if nothing had happened."""
+
+import random
+import secrets
+import signal
+import subprocess
+
+import pytest
+
+from blox_core.checkpoint import load_checkpoint
+from blox_core.recipe import preset
+from blox_core.space import Architecture
+from blox_core.training import training_identity
+from blox_store.release.reader import read_table
+from blox_store.store import JobState, Store
+from tests.commands import Commands
+from tests.servers import wait_until
+
+INDEX = 18639
+KILLS = 5
+LONGEST_WAIT_S = 5.0  # an epoch takes some 3 s here
+INIT = f"blox init --recipe digits --seed 0 --indices {INDEX}"
+TRAIN = "blox train --local --device cpu"
+EXPORT = "python -m blox_store.export --out release"
+# A kill before the first epoch of an attempt counts: a job that kills its process must end.
+SETTINGS = {
+    "BLOX_LEASE_S": "2",
+    "BLOX_HEARTBEAT_S": "0.5",
+    "BLOX_CHECKPOINT_EVERY_S": "0",
+    "BLOX_MAX_ATTEMPTS": str(KILLS + 1),
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The folder of a run that nothing happened to."""
+    commands = Commands(tmp_path_factory.mktemp("undisturbed"))
+    for line in (INIT, TRAIN, EXPORT):
+        commands.succeed(line)
+    return commands.folder
+
+
+def lease_token(folder):
+    with Store(f"sqlite:///{folder}/blox.db") as store, store.snapshot() as connection:
+        return connection.exec_driver_sql("SELECT lease_token FROM jobs").scalar_one()
+
+
+def kill_at_a_random_moment(commands, moments):
+    """Start the training, and kill it at some moment after it has got the job."""
+    before = lease_token(commands.folder)
+    process = commands.start(TRAIN, **SETTINGS)
+    wait_until(
+        lambda: lease_token(commands.folder) not in (before, None), "the job to be claimed", 120
+    )
+    with pytest.raises(subprocess.TimeoutExpired):  # it does not end by itself before
+        process.wait(moments.uniform(0, LONGEST_WAIT_S))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def kept_epochs(folder):
+    """The metrics of the epochs in the furthest checkpoint."""
+    identity = training_identity(Architecture(INDEX), preset("digits"), 0, "cpu")
+    found = [load_checkpoint(path, identity) for path in folder.glob("checkpoints/*.checkpoint")]
+    return max((checkpoint.epochs for checkpoint in found), key=len, default=())
+
+
+@pytest.mark.timeout(1200)
+def test_five_kills_change_nothing_but_the_training_time(tmp_path, undisturbed):
+    seed = secrets.randbelow(2**32)
+    moments = random.Random(seed)
+    commands = Commands(tmp_path)
+    commands.succeed(INIT)
+    kept = ()
+    for _ in range(KILLS):
+        kill_at_a_random_moment(commands, moments)
+        now_kept = kept_epochs(tmp_path)
+        assert now_kept[: len(kept)] == kept, f"seed {seed}: a kept epoch was trained again"
+        kept = now_kept
+    printed = commands.succeed(TRAIN, **SETTINGS)
+    assert f"a{INDEX} val " in printed, f"seed {seed}"
+    commands.succeed(EXPORT)
+
+    assert stored(tmp_path) == stored(undisturbed), f"seed {seed}"
+    assert release(tmp_path) == release(undisturbed), f"seed {seed}"
+    spent = [epoch.seconds for epoch in kept]
+    rest = train_time_s(tmp_path) - sum(spent)
+    left = preset("digits").epochs - len(spent)
+    assert 0.2 * left * min(spent, default=1) < rest < LONGEST_WAIT_S * 10 * left, f"seed {seed}"
+
+
+def stored(folder):
+    """The whole row of the result but for when, where and under which lease it was made."""
+    with Store(f"sqlite:///{folder}/blox.db") as store, store.snapshot() as connection:
+        assert store.jobs.counts(1)[JobState.SUCCEEDED] == 1
+        (row,) = connection.exec_driver_sql("SELECT * FROM results").mappings()
+    differing = ("lease_token", "worker", "train_time_s", "finished_s")
+    return {name: value for name, value in row.items() if name not in differing}
+
+
+def train_time_s(folder):
+    with Store(f"sqlite:///{folder}/blox.db") as store, store.snapshot() as connection:
+        (row,) = store.results.stream(connection, 1)
+        return row.train_time_s
+
+
+def release(folder):
+    """Every column of every file of the release but the training time."""
+    found = {}
+    for path in sorted((folder / "release").iterdir()):
+        table = read_table(path, allow_pickle=True)
+        columns = {name: list(column.values()) for name, column in table.columns.items()}
+        columns.pop("train_time_s", None)
+        found[path.name] = (table.header, columns)
+    return found
