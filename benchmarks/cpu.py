@@ -1,0 +1,57 @@
+"""Who has used how much processor time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+from tests.servers import Server
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuUse:
+    """Seconds of processor time; the postmaster's are among the server's."""
+
+    postmaster_s: float
+    server_s: float
+    clients_s: float
+    machine_s: float
+
+    def __sub__(self, earlier: CpuUse) -> CpuUse:
+        return CpuUse(
+            postmaster_s=self.postmaster_s - earlier.postmaster_s,
+            server_s=self.server_s - earlier.server_s,
+            clients_s=self.clients_s - earlier.clients_s,
+            machine_s=self.machine_s - earlier.machine_s,
+        )
+
+
+class CpuMeter:
+    """Reads the processor time of a PostgreSQL server and of its clients."""
+
+    def __init__(self, server: Server, clients: Sequence[int]) -> None:
+        pid = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
+        self._postmaster = psutil.Process(pid)
+        self._clients = [psutil.Process(pid) for pid in clients]
+
+    def read(self) -> CpuUse:
+        """Return all that was used so far."""
+        own = self._postmaster.cpu_times()
+        living = sum(map(_used, self._postmaster.children()))
+        machine = psutil.cpu_times()
+        return CpuUse(
+            postmaster_s=own.user + own.system,
+            server_s=own.user + own.system + own.children_user + own.children_system + living,
+            clients_s=sum(map(_used, self._clients)),
+            machine_s=sum(machine) - machine.idle - machine.iowait,
+        )
+
+
+def _used(process: psutil.Process) -> float:
+    with suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        return float(times.user + times.system)
+    return 0.0
