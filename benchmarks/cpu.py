@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -51,7 +52,7 @@ class CpuMeter:
 
 
 def _used(process: psutil.Process) -> float:
-    with suppress(psutil.NoSuchProcess):
-        times = process.cpu_times()
-        return float(times.user + times.system)
+    """Return the seconds a process has run: in nanoseconds, where `times` counts whole 10 ms."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[0]) / 1e9
     return 0.0

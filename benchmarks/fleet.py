@@ -141,11 +141,7 @@ class _Worker:
             due += self._random.uniform(*JOB_S)
 
     def _next_job(self, due: float) -> None:
-        for kind, action in (
-            ("complete", self._complete),
-            ("claim", self._claim),
-            ("start", self._begin),
-        ):
+        for kind, action in (("complete", self._complete), ("claim", self._claim)):
             due = self._do(kind, due, action)
 
     def _do(self, kind: str, due: float, action: Callable[[], None]) -> float:
@@ -172,10 +168,7 @@ class _Worker:
         )
         assert isinstance(claimed, Lease), claimed
         self._lease = claimed
-
-    def _begin(self) -> None:
         self._epoch = 0
-        self._jobs.start(self._lease, self._epoch)
 
     def _heartbeat(self) -> None:
         self._epoch += 1

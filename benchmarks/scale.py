@@ -40,7 +40,7 @@ from tests.servers import Server
 
 MOST_P99_MS: Final = 100
 FLEETS: Final = (100, 300, 1000)
-KINDS: Final = ("heartbeat", "seen", "claim", "start", "complete")
+KINDS: Final = ("heartbeat", "seen", "claim", "complete")
 CONNECT: Final = "bare connection"
 ROUND: Final = "scheduler's round"
 _PROCESSES: Final = 4

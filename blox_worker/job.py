@@ -195,7 +195,8 @@ class _Attempt:
         checkpoint = checkpoints.latest()
         first = 0 if checkpoint is None else checkpoint.epoch
         self._heartbeat.epoch = first
-        self._patiently(lambda: self._store.jobs.start(self._lease, first))
+        if first != self._lease.epoch:
+            self._patiently(lambda: self._store.jobs.start(self._lease, first))
 
         def epoch_ended(report: EpochReport) -> None:
             self._heartbeat.epoch = report.epoch

@@ -46,7 +46,7 @@ def claim(
         _take(token, worker, lease_s)
         .where(_JOBS.run_id == run_id, _JOBS.arch_index == wanted)
         .where(_claimable_by(worker), _may_run(run_id, trainer))
-        .returning(_JOBS.arch_index, _JOBS.attempts)
+        .returning(_JOBS.arch_index, _JOBS.attempts, _JOBS.epoch)
     ).first()
     if claimed is None:
         return _refused(connection, run_id, arch_index, worker=worker, trainer=trainer)
@@ -57,6 +57,7 @@ def claim(
         worker=worker,
         duration_s=lease_s,
         attempts=claimed.attempts,
+        epoch=claimed.epoch,
     )
 
 

@@ -16,7 +16,6 @@ from sqlalchemy.exc import (
     InterfaceError,
     OperationalError,
 )
-from sqlalchemy.pool import NullPool
 
 from blox_store.errors import StoreError, StoreUnavailable
 
@@ -42,7 +41,8 @@ class Database:
     Raises StoreError for another URL. Every transaction raises StoreUnavailable for what may be
     worth waiting for, such as a database that cannot be reached, is locked or has a full disk, and
     a plain StoreError for a statement that the database refuses, for want of rights or because it
-    is damaged. No connection is held between transactions on PostgreSQL.
+    is damaged. One connection to PostgreSQL is kept between transactions, and looked after before
+    each: to make one costs ten times as much as a heartbeat (`docs/decisions/0010`).
     """
 
     def __init__(self, url: str) -> None:
@@ -151,4 +151,4 @@ def _postgresql(url: URL) -> Engine:
     given = url.query.get("options", "")  # after ours, so that it may overrule them
     options = " ".join((_TRANSACTION_LIMITS, *((given,) if isinstance(given, str) else given)))
     limits = {**_CONNECTION_LIMITS, "options": options.strip()}
-    return create_engine(url, poolclass=NullPool, connect_args=limits)
+    return create_engine(url, pool_size=1, max_overflow=-1, pool_pre_ping=True, connect_args=limits)

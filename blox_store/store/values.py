@@ -125,7 +125,11 @@ class WorkerState:
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """The right to train one job and to write its result, until it expires."""
+    """The right to train one job and to write its result, until it expires.
+
+    `epoch` is how far earlier attempts are known to have come; what this one finishes is counted
+    from there, unless `Jobs.start` says otherwise.
+    """
 
     run_id: int
     arch_index: int
@@ -133,6 +137,7 @@ class Lease:
     worker: str
     duration_s: float
     attempts: int
+    epoch: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,5 +1,7 @@
 """What becomes of the database's errors, and of processes that stop in a transaction."""
 
+from contextlib import ExitStack, closing
+
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -10,14 +12,27 @@ from blox_store.store import Store
 from blox_store.store.database import Database
 
 
-def limited(url, limit):
-    """Return a database whose transactions have a limit of another size than ours."""
-    parsed = make_url(url).update_query_dict({"options": f"-c {limit}"})
-    return Database(parsed.render_as_string(hide_password=False))
+@pytest.fixture
+def database(postgres_url):
+    """An empty database."""
+    with closing(Database(postgres_url)) as opened:
+        yield opened
 
 
-def test_a_statement_that_the_database_refuses_is_no_outage(postgres_url):
-    database = Database(postgres_url)
+@pytest.fixture
+def limited(postgres_url):
+    """Gives the database with a limit of another size than ours on its transactions."""
+    with ExitStack() as opened:
+
+        def with_limit(limit):
+            parsed = make_url(postgres_url).update_query_dict({"options": f"-c {limit}"})
+            made = Database(parsed.render_as_string(hide_password=False))
+            return opened.enter_context(closing(made))
+
+        yield with_limit
+
+
+def test_a_statement_that_the_database_refuses_is_no_outage(database):
     message = (
         r'refused a statement: relation "jobs" does not exist; see that it is a whole database'
     )
@@ -27,24 +42,37 @@ def test_a_statement_that_the_database_refuses_is_no_outage(postgres_url):
     assert "\n" not in str(caught.value)
 
 
-def test_options_of_the_url_are_kept_and_may_overrule_the_limits(postgres_url):
-    with limited(postgres_url, "lock_timeout=7s").read() as connection:
+def test_options_of_the_url_are_kept_and_may_overrule_the_limits(limited):
+    with limited("lock_timeout=7s").read() as connection:
         assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "7s"
         idle = connection.execute(text("SHOW idle_in_transaction_session_timeout"))
         assert idle.scalar_one() == "1min"
 
 
-def test_a_connection_that_the_server_ends_is_an_outage(postgres_url):
+def test_a_connection_that_the_server_ends_is_an_outage(database):
     end_yourself = text("SELECT pg_terminate_backend(pg_backend_pid())")
     with (
         pytest.raises(StoreUnavailable, match="give a reachable one by --database"),
-        Database(postgres_url).read() as connection,
+        database.read() as connection,
     ):
         connection.execute(end_yourself)
 
 
-def test_transactions_on_postgresql_are_limited(postgres_url):
-    database = Database(postgres_url)
+def test_one_connection_is_kept_and_replaced_when_the_server_has_ended_it(database, postgres_url):
+    own_pid = text("SELECT pg_backend_pid()")
+
+    def pid():
+        with database.read() as connection:
+            return connection.execute(own_pid).scalar_one()
+
+    kept = pid()
+    assert pid() == kept
+    with psycopg.connect(postgres_url) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 60000)", [kept])
+    assert pid() != kept
+
+
+def test_transactions_on_postgresql_are_limited(database):
     with database.read() as connection:
         limits = [
             connection.execute(text(f"SHOW {name}")).scalar_one()
@@ -56,8 +84,8 @@ def test_transactions_on_postgresql_are_limited(postgres_url):
         assert idle.scalar_one() == "0"
 
 
-def test_who_is_frozen_in_a_transaction_loses_its_locks(postgres_url):
-    frozen = limited(postgres_url, "idle_in_transaction_session_timeout=100ms")
+def test_who_is_frozen_in_a_transaction_loses_its_locks(postgres_url, limited):
+    frozen = limited("idle_in_transaction_session_timeout=100ms")
 
     def lock_and_freeze(store):
         with frozen.write() as connection:
@@ -71,9 +99,9 @@ def test_who_is_frozen_in_a_transaction_loses_its_locks(postgres_url):
         lock_and_freeze(store)
 
 
-def test_a_lock_that_does_not_come_is_an_outage(postgres_url):
+def test_a_lock_that_does_not_come_is_an_outage(postgres_url, limited):
     Store(postgres_url, migrate=True).close()
-    waiting = limited(postgres_url, "lock_timeout=50ms")
+    waiting = limited("lock_timeout=50ms")
     with psycopg.connect(postgres_url) as other:
         other.execute("LOCK TABLE runs")
         with (

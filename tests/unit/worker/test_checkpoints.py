@@ -32,7 +32,9 @@ def made(tmp_path_factory):
 
 
 def of_lease(folder, token, *, every_s=0.0, seed=0, trainer="torch"):
-    lease = Lease(run_id=1, arch_index=INDEX, token=token, worker="w", duration_s=60, attempts=0)
+    lease = Lease(
+        run_id=1, arch_index=INDEX, token=token, worker="w", duration_s=60, attempts=0, epoch=0
+    )
     identity = training_identity(Architecture(INDEX), TINY, seed, "cpu")
     return JobCheckpoints(
         folder, lease, identity, trainer=trainer, load=load_checkpoint, every_s=every_s
