@@ -29,7 +29,7 @@ class Heartbeat:
         every_s: float,
         on_outage: Callable[[], None] = lambda: None,
     ) -> None:
-        self.epoch = 0
+        self.epoch = lease.epoch
         self._on_outage = on_outage
         self._store = store
         self._lease = lease

@@ -243,7 +243,9 @@ class _Attempt:
         try:
             return outbox.keep(self._lease, result, stem)
         except OSError as error:
-            logger.error("the result of job %s is in memory only: %s", self._lease, error)
+            logger.error(
+                "the result of job %s is in memory only: %s", self._lease.arch_index, error
+            )
             return None
 
     def _stopped(self, stop: TrainingStopped, checkpoints: JobCheckpoints) -> JobOutcome:

@@ -11,7 +11,6 @@ from blox_core.recipe import Recipe
 from blox_store.errors import RunNotFound, StoreError, StoreUnavailable
 from blox_store.program import FAILURE
 from blox_store.store import NoClaim, Run, Store
-from blox_worker.blame import is_node_fault
 from blox_worker.display import describe, name_of
 from blox_worker.errors import WorkerSuspected
 from blox_worker.job import Ending, JobOutcome, Worker, run_job
@@ -68,9 +67,7 @@ class MessageHandler:
             if self._stop.is_set():
                 return Fate.BACK, str(error)
             return self._node_fault(error)
-        except Exception as error:
-            if not is_node_fault(error):
-                raise
+        except Exception as error:  # noqa: BLE001 - the job's own were dealt with in its attempt
             return self._node_fault(error)
         if isinstance(outcome, NoClaim):
             return self._refused(run, outcome)
@@ -120,7 +117,7 @@ class MessageHandler:
         with suppress(StoreError):
             self._store.workers.fault(self._worker.name, text)
         self._end_process(FAILURE, text)
-        return Fate.DONE, text
+        return Fate.BACK, text  # nobody may have claimed the job; one message too many is harmless
 
     def _end_process(self, code: int, text: str) -> None:
         logger.error("worker %s ends: %s", self._worker.name, text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -103,7 +104,8 @@ def _read(path: Path) -> tuple[str, KeptResult] | None:
     except (ValueError, KeyError, TypeError) as error:
         aside = path.with_suffix(".unreadable")
         logger.error("kept result %s cannot be read (%s); put aside as %s", path, error, aside.name)
-        path.replace(aside)
+        with suppress(FileNotFoundError):  # another process has put it aside
+            path.replace(aside)
         return None
 
 

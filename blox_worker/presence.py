@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from blox_store.errors import StoreError
-from blox_store.store import Store
+from blox_store.store import ALIVE_S, Store
 from blox_worker.job import Worker
 
 logger = logging.getLogger(__name__)
@@ -49,15 +49,18 @@ class Presence:
         self._done.set()
         self._thread.join()
         if not self.is_to_stay and error is None:
-            self._reached(lambda: self._store.workers.leave(self._worker.name))
+            self._reached(lambda: self._store.workers.leave(self._worker.name, pid=os.getpid()))
 
     def _show(self) -> None:
-        every_s = self._worker.settings.lease_s / 2
+        every_s = min(self._worker.settings.lease_s / 2, ALIVE_S / 3)
         while not self._done.wait(every_s if self._is_registered else min(every_s, _RETRY_S)):
             if self._is_registered:
-                self._reached(lambda: self._store.workers.seen(self._worker.name))
+                self._reached(self._seen)
             else:
                 self._is_registered = self._reached(self._register)
+
+    def _seen(self) -> None:
+        self._is_registered = self._store.workers.seen(self._worker.name)
 
     def _register(self) -> None:
         self._store.workers.register(

@@ -40,12 +40,12 @@ def mark_queued(connection: Connection, run_id: int, indices: Sequence[int]) -> 
     """Mark the pending ones of some jobs as queued.
 
     A job that another transaction is changing is passed over: a claim has it, or its message is
-    one too many.
+    one too many. So is one that is not due any more: its message was used up in the meantime.
     """
     pending = connection.scalars(
         select(_JOBS.arch_index)
         .where(_JOBS.run_id == run_id, _JOBS.arch_index.in_(indices))
-        .where(_JOBS.state == JobState.PENDING.value)
+        .where(_JOBS.state == JobState.PENDING.value, is_due())
         .with_for_update(skip_locked=True)
     ).all()
     # Two statements: PostgreSQL would run a locking subquery anew for each row.

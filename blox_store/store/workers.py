@@ -42,9 +42,9 @@ class Workers:
         }
         self._upsert(name, fresh, fresh)
 
-    def seen(self, name: str) -> None:
-        """Show that a worker lives; the heartbeat of a lease does so too."""
-        self._update(name, seen_s=now_s())
+    def seen(self, name: str) -> bool:
+        """Show that a worker lives, as its heartbeats do; return whether it is registered."""
+        return self._update(name, seen_s=now_s())
 
     def fault(self, name: str, text: str) -> None:
         """Count a fault that was the node's, not a job's, and keep what it was."""
@@ -57,12 +57,17 @@ class Workers:
             name, {**stopped, "started_s": now_s(), "seen_s": now_s(), "faults": 0}, stopped
         )
 
-    def leave(self, name: str) -> None:
-        """Forget a worker that has ended as it should; one that was stopped stays to be seen."""
+    def leave(self, name: str, *, pid: int) -> None:
+        """Forget a worker that has ended as it should; one that was stopped stays to be seen.
+
+        So does one of the same name that another process has registered since.
+        """
         with self._database.write() as connection:
             connection.execute(
                 delete(schema.workers).where(
-                    _WORKERS.name == name, _WORKERS.stopped_reason.is_(None)
+                    _WORKERS.name == name,
+                    _WORKERS.pid == pid,
+                    _WORKERS.stopped_reason.is_(None),
                 )
             )
 
@@ -79,9 +84,10 @@ class Workers:
         # A lease of an earlier process of the name may not have expired yet: the last one counts.
         return list({worker.name: worker for worker in found}.values())
 
-    def _update(self, name: str, **values: Any) -> None:
+    def _update(self, name: str, **values: Any) -> bool:
+        named = update(schema.workers).where(_WORKERS.name == name)
         with self._database.write() as connection:
-            connection.execute(update(schema.workers).where(_WORKERS.name == name).values(**values))
+            return connection.execute(named.values(**values)).rowcount > 0
 
     def _upsert(self, name: str, new: dict[str, Any], known: dict[str, Any]) -> None:
         with self._database.write() as connection:

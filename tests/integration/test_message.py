@@ -97,7 +97,7 @@ def test_a_run_of_another_revision_ends_the_process_and_its_message_goes_back(
 def test_a_fault_of_the_node_ends_the_process(store, handler, stop, line):
     run = make_run(store, replace(preset("cifar10"), epochs=1))
     fate, text = handler.handle(run.id, INDEX)
-    assert fate is Fate.DONE
+    assert fate is Fate.BACK
     assert text.startswith("DatasetMissing: ")
     assert (handler.exit_code, stop.is_set()) == (FAILURE, True)
     assert said(line)[1].startswith("DatasetMissing: ")

@@ -115,7 +115,7 @@ def test_attempts_on_two_workers_are_enough_if_there_is_no_other_host(store, run
 
 
 def gone(store, worker):
-    store.workers.leave(worker)
+    store.workers.leave(worker, pid=1)
 
 
 def stopped(store, worker):
@@ -159,7 +159,7 @@ def test_a_job_waits_on_while_no_worker_lives_at_all(store, run):
     start(store, A, OTHER_HOST)
     fail(store, run, 3, worker=A, max_attempts=1)
     for worker in (A, OTHER_HOST):
-        store.workers.leave(worker)
+        store.workers.leave(worker, pid=1)
     assert store.jobs.reap(max_attempts=1) == []
     start(store, OTHER_HOST)
     assert store.jobs.reap(max_attempts=1) == []
@@ -169,7 +169,7 @@ def test_a_job_waits_on_while_no_worker_lives_at_all(store, run):
 def test_a_job_with_attempts_left_is_released_once_the_other_worker_has_gone(store, run):
     start(store, A, OTHER_HOST)
     fail(store, run, 3, worker=A, max_attempts=3)
-    store.workers.leave(OTHER_HOST)
+    store.workers.leave(OTHER_HOST, pid=1)
     assert store.jobs.reap(max_attempts=3) == []
     assert job(store, run, 3).avoid is None
     assert claim(store, run, worker=A).arch_index == 3
@@ -178,7 +178,7 @@ def test_a_job_with_attempts_left_is_released_once_the_other_worker_has_gone(sto
 def test_a_job_waits_for_the_next_best_worker_once_the_other_host_has_gone(store, run):
     start(store, A, SAME_HOST, OTHER_HOST)
     fail(store, run, 3, worker=A, max_attempts=1)
-    store.workers.leave(OTHER_HOST)
+    store.workers.leave(OTHER_HOST, pid=1)
     assert store.jobs.reap(max_attempts=1) == []
     assert job(store, run, 3).avoid == A
     assert fail(store, run, 3, worker=SAME_HOST, max_attempts=1) is FAILED

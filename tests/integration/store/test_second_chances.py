@@ -56,7 +56,7 @@ def test_forgiven_jobs_still_avoid_the_worker_while_another_lives(store, run):
     store.jobs.forgive(A, [(run.id, 3)])
     assert store.jobs.reap(max_attempts=1) == []
     assert claim(store, run, 3, worker=A) is NoClaim.NOT_DUE
-    store.workers.leave(OTHER_HOST)
+    store.workers.leave(OTHER_HOST, pid=1)
     assert store.jobs.reap(max_attempts=1) == []
     assert job(store, run, 3).avoid is None
 

@@ -56,8 +56,8 @@ def test_a_worker_that_was_stopped_stays_to_be_seen_and_one_that_ended_does_not(
     start(store, A, OTHER_HOST)
     store.workers.fault(A, "no driver")
     store.workers.stop(A, "3 faults in a row")
-    store.workers.leave(A)
-    store.workers.leave(OTHER_HOST)
+    store.workers.leave(A, pid=1)
+    store.workers.leave(OTHER_HOST, pid=1)
     (worker,) = store.workers.all()
     assert (worker.name, worker.stopped_reason) == (A, "3 faults in a row")
     assert (worker.faults, worker.fault, worker.device) == (1, "no driver", "cpu")
@@ -82,8 +82,16 @@ def test_a_worker_that_never_started_can_be_stopped(store):
     assert worker.stopped_reason == "no such GPU"
 
 
+def test_a_worker_that_ends_late_leaves_its_successor_alone(store):
+    store.workers.register(A, device="cpu", pid=1)
+    store.workers.register(A, device="cpu", pid=2)
+    store.workers.leave(A, pid=1)
+    assert worker_of(store, A).pid == 2
+    assert store.workers.seen(A)
+
+
 def test_unknown_workers_are_no_error(store):
-    store.workers.seen(A)
+    assert not store.workers.seen(A)
     store.workers.fault(A, "no driver")
-    store.workers.leave(A)
+    store.workers.leave(A, pid=1)
     assert store.workers.all() == []
