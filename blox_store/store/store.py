@@ -31,12 +31,16 @@ class Store:
 
     def __init__(self, url: str, *, migrate: bool = False) -> None:
         database = Database(url)
-        if migrate:
-            revision.upgrade(database)
-        revision.check(database)
+        try:
+            if migrate:
+                revision.upgrade(database)
+            revision.check(database)
+            self.id = store_id(database)
+        except BaseException:
+            database.close()
+            raise
         self._database = database
         self.url = database.shown_url
-        self.id = store_id(database)
         self.runs = Runs(database)
         self.jobs = Jobs(database)
         self.results = Results(database)

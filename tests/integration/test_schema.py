@@ -190,15 +190,18 @@ def test_curves_stay_inside_their_row_on_postgresql(postgres_url):
         assert toasted == (0,)
 
 
-def test_no_connection_stays_open_on_postgresql(postgres_url):
-    with (
-        Store(postgres_url, migrate=True) as store,
-        psycopg.connect(postgres_url, autocommit=True) as connection,
-    ):
-        store.runs.all()
-        count = (
-            "SELECT count(*) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND backend_type = 'client backend'"
-        )
-        # The server's end of a connection goes a little later than ours.
-        wait_until(lambda: connection.execute(count).fetchone() == (1,), "connections to close", 5)
+def test_one_connection_to_postgresql_stays_open_as_long_as_the_store(postgres_url):
+    count = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND backend_type = 'client backend'"
+    )
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+
+        def others():
+            return connection.execute(count).fetchone()[0] - 1
+
+        with Store(postgres_url, migrate=True) as store:
+            store.runs.all()
+            # The server's end of a connection goes a little later than ours.
+            wait_until(lambda: others() == 1, "all but one connection to close", 5)
+        wait_until(lambda: others() == 0, "the last connection to close", 5)
