@@ -1,4 +1,4 @@
-"""Who has used how much processor time."""
+"""Who has used how much processor time and memory."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import psutil
 
 from tests.servers import Server
+
+_KB: Final = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,17 +34,21 @@ class CpuUse:
 
 
 class CpuMeter:
-    """Reads the processor time of a PostgreSQL server and of its clients."""
+    """Reads what a PostgreSQL server and its clients use."""
 
     def __init__(self, server: Server, clients: Sequence[int]) -> None:
         pid = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
         self._postmaster = psutil.Process(pid)
         self._clients = [psutil.Process(pid) for pid in clients]
 
+    def memory_bytes(self) -> int:
+        """Return the memory that the server's processes take, without what they share."""
+        return sum(map(_own_memory, self._postmaster.children()))
+
     def read(self) -> CpuUse:
         """Return all that was used so far."""
         own = self._postmaster.cpu_times()
-        living = sum(map(_used, self._postmaster.children()))
+        living = sum(map(_used_by_thread, self._postmaster.children()))
         machine = psutil.cpu_times()
         return CpuUse(
             postmaster_s=own.user + own.system,
@@ -51,8 +58,24 @@ class CpuMeter:
         )
 
 
+def _own_memory(process: psutil.Process) -> int:
+    """Return the bytes of memory that a process shares with nobody."""
+    with suppress(OSError):
+        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+        return _KB * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+    return 0
+
+
 def _used(process: psutil.Process) -> float:
-    """Return the seconds a process has run: in nanoseconds, where `times` counts whole 10 ms."""
+    """Return the seconds a process has run, in steps of 10 ms."""
+    with suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        return float(times.user + times.system)
+    return 0.0
+
+
+def _used_by_thread(process: psutil.Process) -> float:
+    """Return the seconds a process of one thread has run, in nanoseconds: many run for less."""
     with suppress(OSError):
         return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[0]) / 1e9
     return 0.0

@@ -61,7 +61,8 @@ class Plan:
 def live(plan: Plan, parent: Connection) -> None:
     """Be the workers of a plan: prepare, say so, wait for the moment of the start, and live.
 
-    The parent is sent None, sends the start by the monotonic clock, and is sent the samples.
+    The parent is sent None, sends the start by the monotonic clock, is sent the samples, and sends
+    None when the connections may be closed.
     """
     sys.setswitchinterval(_SWITCH_S)
     with Store(plan.url) as store:
@@ -79,6 +80,7 @@ def live(plan: Plan, parent: Connection) -> None:
     for thread in threads:
         thread.join()
     parent.send([tuple(sample) for worker in workers for sample in worker.samples])
+    parent.recv()
 
 
 def _own(database: Database, cache: dict[Any, Any]) -> Database:

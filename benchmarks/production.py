@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from typing import Final
 
 import psycopg
-from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
-from blox_store.store.database import Database
 from tests.servers import Server, own_postgres, wait_until
 
 MAX_CONNECTIONS: Final = 1200
@@ -49,13 +47,6 @@ def new_database(url: str, name: str) -> Iterator[str]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     yield make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def kept_connection(url: str) -> Database:
-    """Return a database that keeps its connection between transactions, as no worker does."""
-    database = Database(url)
-    database.engine = create_engine(database.engine.url, pool_size=1)
-    return database
 
 
 def _asks_for_password(port: int) -> bool:

@@ -10,73 +10,36 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Final, Self
 
-import numpy as np
 import psycopg
 
-from benchmarks.cpu import CpuMeter, CpuUse
+from benchmarks.connections import connection_rows, cost_of_connections
+from benchmarks.cpu import CpuMeter
 from benchmarks.enqueue import new_run
-from benchmarks.fleet import (
-    HEARTBEAT_S,
-    JOB_S,
-    LEASE_S,
-    SEEN_S,
-    Plan,
-    Sample,
-    jobs_of_a_worker,
-    live,
-)
-from benchmarks.production import kept_connection, new_database, production_postgres
+from benchmarks.fleet import LEASE_S, Plan, Sample, jobs_of_a_worker, live
+from benchmarks.production import new_database, production_postgres
 from benchmarks.report import Row
+from benchmarks.scale_rows import CONNECT, ROUND, Measured, scale_rows
 from blox_core.space import SPACE_SIZE
 from blox_store.store import JobState, Lease, Run, Store
+from blox_store.store.database import Database
 from blox_store.store.jobs import Jobs
 from blox_store.store.workers import Workers
 from tests.servers import Server
 
-MOST_P99_MS: Final = 100
 FLEETS: Final = (100, 300, 1000)
-KINDS: Final = ("heartbeat", "seen", "claim", "complete")
-CONNECT: Final = "bare connection"
-ROUND: Final = "scheduler's round"
 _PROCESSES: Final = 4
 _WARM_UP_S: Final = 5.0
 _PROBE_EVERY_S: Final = 0.2
 _ROUND_EVERY_S: Final = 1.0
 _HEAD_START_S: Final = 0.5
-_MS: Final = 1000
 _GPUS: Final = 8  # of a node
 _FREE: Final = """
 UPDATE jobs SET state = %s, lease_token = NULL, lease_until_s = NULL WHERE state = 'running'
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What was measured of one fleet in `seconds`."""
-
-    fleet: int
-    seconds: float
-    samples: list[Sample]
-    cpu: CpuUse
-
-    def latencies_ms(self, kind: str) -> np.ndarray:
-        """Return the latencies of one kind of operation, from when each was due."""
-        return _MS * np.array([s.ended - s.due for s in self.samples if s.kind == kind])
-
-    @property
-    def of_workers(self) -> list[Sample]:
-        """The operations of the workers; each is a transaction on a connection of its own."""
-        return [sample for sample in self.samples if sample.kind in KINDS]
-
-    @property
-    def rate(self) -> float:
-        """Transactions of workers a second."""
-        return len(self.of_workers) / self.seconds
 
 
 def measure(fleets: Sequence[int], seconds: float) -> list[Row]:
@@ -94,7 +57,8 @@ def measure(fleets: Sequence[int], seconds: float) -> list[Row]:
             indices = range(first_index, first_index + fleet)
             measured.append(_measure_fleet(server, url, store, run, indices, seconds))
             first_index += fleet * jobs_of_a_worker(_WARM_UP_S + seconds)
-    return [row for one in measured for row in _rows(one, bounded=one.fleet == max(fleets))]
+        cost = cost_of_connections(server, url, run, first_index)
+    return [*scale_rows(measured), *connection_rows(cost, measured)]
 
 
 def _measure_fleet(
@@ -126,12 +90,14 @@ def _measure_fleet(
         before = meter.read()
         _wait_until(start + duration_s)
         cpu = meter.read() - before
+        memory = meter.memory_bytes()
         samples = processes.samples() + [sample for other in others for sample in other.end()]
     return Measured(
         fleet=len(indices),
         seconds=seconds,
         samples=[sample for sample in samples if sample.due >= _WARM_UP_S],
         cpu=cpu,
+        memory_bytes=memory,
     )
 
 
@@ -140,7 +106,7 @@ def _begun(url: str, run: Run, indices: range) -> list[Lease]:
     with psycopg.connect(url) as connection:
         connection.execute("DELETE FROM workers")
         connection.execute(_FREE, (JobState.QUEUED.value,))
-    database = kept_connection(url)
+    database = Database(url)
     workers, jobs = Workers(database), Jobs(database)
     leases = []
     for number, index in enumerate(indices):
@@ -180,6 +146,8 @@ class _Fleet:
         return self
 
     def __exit__(self, *error: object) -> None:
+        for line in self._lines:
+            line.send(None)
         for process in self._processes:
             process.join()
 
@@ -245,63 +213,3 @@ def _round(store: Store, run: Run) -> None:
 
 def _wait_until(moment: float) -> None:
     threading.Event().wait(max(0.0, moment - time.monotonic()))
-
-
-def _rows(measured: Measured, *, bounded: bool) -> list[Row]:
-    return [*_latency_rows(measured, bounded=bounded), *_cost_rows(measured)]
-
-
-def _latency_rows(measured: Measured, *, bounded: bool) -> list[Row]:
-    connect_ms = float(np.median(measured.latencies_ms(CONNECT)))
-    rows = []
-    for kind in (*KINDS, CONNECT, ROUND):
-        latencies_ms = measured.latencies_ms(kind)
-        if not latencies_ms.size:
-            continue
-        for quantile in (50, 99):
-            of_worker = kind in KINDS
-            value = float(np.percentile(latencies_ms, quantile))
-            rows.append(
-                Row(
-                    part=_part(measured),
-                    name=f"{kind} p{quantile} at {measured.fleet:,}",
-                    value=value,
-                    unit="ms",
-                    bound=MOST_P99_MS if bounded and of_worker and quantile == 99 else None,
-                    peer=f"{CONNECT} p50" if of_worker and quantile == 50 else None,
-                    ratio=value / connect_ms if of_worker and quantile == 50 else None,
-                )
-            )
-    return rows
-
-
-def _cost_rows(measured: Measured) -> list[Row]:
-    cpu, seconds, rate = measured.cpu, measured.seconds, measured.rate
-    operations = measured.of_workers
-    late_ms = _MS * np.array([sample.begun - sample.due for sample in operations])
-    connections = sum(sample.kind != ROUND for sample in measured.samples)
-
-    def row(name: str, value: float, unit: str, bound: float | None = None) -> Row:
-        name = f"{name} at {measured.fleet:,}"
-        return Row(part=_part(measured), name=name, value=value, unit=unit, bound=bound)
-
-    failed = sum(sample.failed for sample in operations)
-    completed = sum(sample.kind == "complete" for sample in operations)
-    return [
-        row("failed operations", failed, "", 0),
-        row("begun late, p99", float(np.percentile(late_ms, 99)), "ms"),
-        row("jobs completed", completed / seconds, "1/s"),
-        row("transactions", rate, "1/s"),
-        row("CPU of PostgreSQL", cpu.server_s / seconds, "cores"),
-        row("CPU of PostgreSQL for a transaction", _MS * cpu.server_s / connections, "ms"),
-        row("of that, the postmaster", _MS * cpu.postmaster_s / connections, "ms"),
-        row("CPU of the simulated workers", cpu.clients_s / seconds, "cores"),
-        row("CPU of the whole machine", cpu.machine_s / seconds, "cores"),
-    ]
-
-
-def _part(measured: Measured) -> str:
-    return (
-        f"scale: {measured.fleet:,} workers, {measured.seconds:g} s: a heartbeat every "
-        f"{HEARTBEAT_S:g} s, presence every {SEEN_S:g} s, jobs of {JOB_S[0]:g} to {JOB_S[1]:g} s"
-    )

@@ -50,6 +50,14 @@ class Broker:
             count: int = channel.queue_declare(queue=self._queue).message_count
             return count
 
+    def answers(self) -> bool:
+        """Return whether the broker can be reached; never raises BrokerUnavailable."""
+        try:
+            self.waiting()
+        except BrokerUnavailable:
+            return False
+        return True
+
     def remembers(self, run: Run) -> bool:
         """Return whether the broker has kept its data since `remember` was called for this run."""
         with self._channel() as channel:

@@ -39,8 +39,9 @@ def launch(
 
     A child that exits by 0 has finished; one that dies is started again after a while, until it
     has died `max_faults_in_a_row` times without progress: then `on_stopped` is called with the
-    slot and the reason, in a thread, so that it may wait for a store that is away. SIGTERM or SIGINT asks the children to stop and waits for them; a second
-    one, or SIGQUIT, ends them at once. Only from a process's main thread.
+    slot and the reason, in a thread, so that it may wait for a store that is away. SIGTERM or
+    SIGINT asks the children to stop and waits for them; a second one, or SIGQUIT, ends them at
+    once. Only from a process's main thread.
 
     Returns 0 if work was finished or stopped as asked, 1 if every slot was given up or a child
     did not stop well, and 128 + a signal's number if that ended children at once.

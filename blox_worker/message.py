@@ -119,6 +119,11 @@ class MessageHandler:
         self._end_process(FAILURE, text)
         return Fate.BACK, text  # nobody may have claimed the job; one message too many is harmless
 
+    def start_again(self, reason: str) -> None:
+        """End the process through no fault of the node, so that its launcher starts another one."""
+        self._lifeline.progress()
+        self._end_process(FAILURE, reason)
+
     def _end_process(self, code: int, text: str) -> None:
         logger.error("worker %s ends: %s", self._worker.name, text)
         self.exit_code = code

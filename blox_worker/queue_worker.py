@@ -15,6 +15,8 @@ from celery.platforms import SecurityWarning
 from celery.worker import state
 
 from blox_store.store import Store
+from blox_worker.acknowledgements import Acknowledgements
+from blox_worker.broker import Broker
 from blox_worker.celery_app import TASK
 from blox_worker.job import Worker
 from blox_worker.lifeline import Lifeline
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 _EVENT_HEARTBEAT_S: Final = 30  # each is read by every listener: their cost is quadratic
 # What a stop grants Celery after the last job: a broker that hangs would take it four timeouts.
 _LEAVE_S: Final = 5.0
+_LOOK_EVERY_S: Final = 1.0
 
 
 def consume(
@@ -37,34 +40,17 @@ def consume(
     asked to stop, and nothing is forked after torch was loaded.
     """
     handler = MessageHandler(store, worker, stop=stop, lifeline=lifeline)
+    acknowledgements = Acknowledgements(Broker(app).answers)
     busy = threading.Lock()
-
-    @app.task(name=TASK)  # type: ignore[untyped-decorator]
-    def train(run_id: int, arch_index: int) -> str:
-        with busy:
-            fate, text = handler.handle(run_id, arch_index)
-        if fate is Fate.BACK:
-            raise Reject(text, requeue=True)
-        return text
-
-    signals.setup_logging.connect(_keep_logging)
-    # It warns root of pickled messages; ours are JSON.
-    warnings.simplefilter("ignore", SecurityWarning)
-    # A message that goes back to the queue is a traceback there; the handler says why it does.
-    logging.getLogger("celery.app.trace").setLevel(logging.ERROR)
+    _register(app, handler, acknowledgements, busy)
+    _quieten()
     with Presence(store, worker) as presence:
-        celery_worker = _worker_class(app, stop)(
-            hostname=worker.name,
-            pool="threads",
-            concurrency=1,
-            quiet=True,
-            without_gossip=True,
-            without_mingle=True,
-            heartbeat_interval=_EVENT_HEARTBEAT_S,
-        )
+        celery_worker = _new_worker(app, worker.name, stop)
         celery = threading.Thread(target=celery_worker.start, name="celery", daemon=True)
         celery.start()
-        stop.wait()
+        while not stop.wait(_LOOK_EVERY_S):
+            if acknowledgements.is_lost():
+                handler.start_again("the broker has lost an acknowledgement")
         state.should_stop = 0  # by which Celery's loop ends, whoever requested the stop
         with busy:
             pass  # a training that is stopping
@@ -75,6 +61,42 @@ def consume(
         logging.shutdown()
         os._exit(handler.exit_code)  # Celery's exit handlers would wait for the broker again
     return handler.exit_code or celery_worker.exitcode or 0
+
+
+def _register(
+    app: Celery, handler: MessageHandler, acknowledgements: Acknowledgements, busy: threading.Lock
+) -> None:
+    """Have the messages of the queue handled, `busy` being held meanwhile."""
+
+    @app.task(name=TASK, Request=acknowledgements.request_class())  # type: ignore[untyped-decorator]
+    def train(run_id: int, arch_index: int) -> str:
+        acknowledgements.message_came()
+        with busy:
+            fate, text = handler.handle(run_id, arch_index)
+        if fate is Fate.BACK:
+            raise Reject(text, requeue=True)
+        return text
+
+
+def _quieten() -> None:
+    """Keep the process's logging as it is, without what Celery would say for nothing."""
+    signals.setup_logging.connect(_keep_logging)
+    # It warns root of pickled messages; ours are JSON.
+    warnings.simplefilter("ignore", SecurityWarning)
+    # A message that goes back to the queue is a traceback there; the handler says why it does.
+    logging.getLogger("celery.app.trace").setLevel(logging.ERROR)
+
+
+def _new_worker(app: Celery, name: str, stop: threading.Event) -> Any:
+    return _worker_class(app, stop)(
+        hostname=name,
+        pool="threads",
+        concurrency=1,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        heartbeat_interval=_EVENT_HEARTBEAT_S,
+    )
 
 
 def _worker_class(app: Celery, stop: threading.Event) -> Any:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from blox_worker.display import name_of
 from blox_worker.run_status import Activity, RunStatus, StoreStatus, WorkerStatus
-from blox_worker.wording import counted, duration
+from blox_worker.wording import counted, duration, jobs_by_state
 
 _FILE_WIDTH: Final = 500  # characters: in a file or a pipe no name or error is to be wrapped
 NO_RUN: Final = "the store has no run; make one by 'blox init'"
@@ -42,15 +42,9 @@ def status_view(status: StoreStatus) -> RenderableType:
     return Group(*parts)
 
 
-def states_of(run: RunStatus) -> str:
-    """Return `7 pending, 2 running`."""
-    states = ", ".join(f"{count} {state}" for state, count in run.jobs.items() if count)
-    return states or "no jobs"
-
-
 def _run_lines(run: RunStatus) -> Iterator[str]:
     paused = " (paused)" if run.paused else ""
-    yield f"{run.name}{paused}: {states_of(run)}"
+    yield f"{run.name}{paused}: {jobs_by_state(run.jobs)}"
     if run.progress is not None:
         yield f"  {_progress(run.progress)} done, {_rate(run)}"
     yield f"  scheduler: {run.scheduler or 'none is active'}"

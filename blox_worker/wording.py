@@ -48,6 +48,6 @@ def without_secrets(text: str | None) -> str | None:
     return text
 
 
-def jobs_by_state(counts: Mapping[JobState, int]) -> str:
+def jobs_by_state(counts: Mapping[JobState, int] | Mapping[str, int]) -> str:
     """Return `3 pending, 1 running`, without the states that no job is in."""
     return ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no jobs"

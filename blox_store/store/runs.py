@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, select, text, update
 
 from blox_store.errors import RunNotFound
 from blox_store.store import schema
@@ -61,8 +61,12 @@ class Runs:
                 return 0
             # With RETURNING the rows go in batches of one statement: 91,125 take 1 s.
             statement = insert_or_ignore(connection.dialect, schema.jobs)
-            new = connection.execute(statement.returning(schema.jobs.c.arch_index), rows)
-            return len(new.all())
+            new = connection.execute(statement.returning(schema.jobs.c.arch_index), rows).all()
+            if connection.dialect.name == "postgresql":
+                # PostgreSQL would do so in a minute; until then it takes all indexes for equal,
+                # and marking 1,000 of 91,125 jobs as queued takes 1.3 s instead of 0.03 s.
+                connection.execute(text("ANALYZE jobs"))
+            return len(new)
 
     def all(self) -> list[Run]:
         """Return all runs, the oldest first."""

@@ -22,6 +22,7 @@ from blox_worker.lifeline import Lifeline
 from blox_worker.patience import patiently
 from blox_worker.settings import WorkerSettings
 from blox_worker.training_session import local_worker, train_launched, train_run
+from blox_worker.wording import jobs_by_state
 
 _GO_ON = "stopped; run the same command again to go on where it stopped"
 
@@ -84,7 +85,7 @@ def _train_here(url: str, run_id: int | None, device: str | None, settings: Work
         rehearsed = device is None and run.trainer != TORCH
         worker = local_worker(CPU if rehearsed else checked_device(device), settings)
         ended = train_run(store, run, worker)
-        click.echo(_summary(run, store.jobs.counts(run.id)))
+        click.echo(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}")
     if not ended:
         click.echo(_GO_ON)
     return command_line.SUCCESS
@@ -108,7 +109,7 @@ def _train_in_slots(
         told = [replace(place, environment={**place.environment, **own}) for place in places]
         code = launch(told, command, settings=settings, on_stopped=given_up)
         counts = store.jobs.counts(run.id)
-    click.echo(_summary(run, counts))
+    click.echo(f"{run}: {jobs_by_state(counts)}")
     if code == command_line.SUCCESS and any(counts[state] for state in JobState if not state.ended):
         click.echo(_GO_ON)
     return code
@@ -119,8 +120,3 @@ def _child(slot: Slot, lifeline: int, run: Run, settings: WorkerSettings) -> lis
     own = ["--slot", slot.name, "--device", slot.device, "--lifeline", str(lifeline)]
     what = ["--run", str(run.id), "--data-dir", str(settings.data_dir)]
     return [sys.executable, "-P", "-m", "blox_worker.entry", "train", "--local", *own, *what]
-
-
-def _summary(run: Run, counts: dict[JobState, int]) -> str:
-    states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    return f"{run}: {states or 'no jobs'}"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from blox_store.store import JobState
+from blox_store.store import JobState, Run
 from tests import faults
 from tests.cluster import Cluster
 
@@ -73,6 +73,26 @@ def test_redis_is_frozen_for_longer_than_its_timeouts(cluster: Cluster) -> None:
     faults.thaw_redis(cluster)
     cluster.finish(run)
     assert held.items() <= cluster.tokens(run).items()
+
+
+def test_redis_that_hangs_for_a_moment_leaves_no_worker_idle(cluster: Cluster) -> None:
+    """An acknowledgement times out, while the connection that it was made on lives on."""
+    run = cluster.make_run(300, epochs=1)
+    cluster.scheduler(run, **IMPATIENT)
+    cluster.launcher("0,1", BLOX_SIMULATED_EPOCH_S="0", **IMPATIENT)
+    for hung in range(1, 4):
+        done = 40 * hung
+        cluster.wait(lambda done=done: count_done(cluster, run) >= done, f"{done} results")
+        faults.freeze_redis(cluster)
+        cluster.wait(
+            lambda hung=hung: cluster.printed().count("; trying again") >= hung, "a timeout"
+        )
+        faults.thaw_redis(cluster)
+    cluster.finish(run)
+
+
+def count_done(cluster: Cluster, run: Run) -> int:
+    return cluster.store.jobs.counts(run.id)[JobState.SUCCEEDED]
 
 
 @pytest.mark.parametrize("vanishes", [faults.stop_redis, faults.freeze_redis])

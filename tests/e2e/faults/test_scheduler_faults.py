@@ -8,6 +8,9 @@ from blox_store.store import Run
 from tests import faults
 from tests.cluster import Cluster
 
+# An epoch lasts long enough to be seen: heartbeats, which report it, come every 0.5 s.
+SLOWLY = {"BLOX_SIMULATED_EPOCH_S": "0.4"}
+
 
 def holds(cluster: Cluster, run: Run, process: faults.Process) -> bool:
     """Whether a process is the run's active scheduler."""
@@ -19,7 +22,7 @@ def test_standby_takes_over_from_a_killed_scheduler(cluster: Cluster) -> None:
     active = cluster.scheduler(run)
     cluster.wait(lambda: holds(cluster, run, active), "the first scheduler to be active")
     standby = cluster.scheduler(run)
-    cluster.launcher("0")
+    cluster.launcher("0", **SLOWLY)
     cluster.wait_for_epoch(run)
     assert holds(cluster, run, active)
 
@@ -43,7 +46,7 @@ def test_scheduler_that_was_frozen_for_longer_than_its_lease_does_no_harm(cluste
     cluster.wait(lambda: holds(cluster, run, standby), "the standby to be active")
     faults.thaw(frozen)
 
-    cluster.launcher("0")
+    cluster.launcher("0", **SLOWLY)
     cluster.wait_for_epoch(run)
     assert holds(cluster, run, standby)
     schedulers = (frozen, standby)
@@ -56,7 +59,7 @@ def test_scheduler_that_was_frozen_for_longer_than_its_lease_does_no_harm(cluste
 def test_scheduler_is_stopped_started_again_and_not_needed_any_more(cluster: Cluster) -> None:
     run = cluster.make_run(3)
     stopped = cluster.scheduler(run)
-    cluster.launcher("0")
+    cluster.launcher("0", **SLOWLY)
     cluster.wait_for_epoch(run)
 
     faults.ask_to_stop(stopped)
