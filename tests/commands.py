@@ -32,6 +32,7 @@ class Commands:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._started: list[subprocess.Popen[str]] = []
 
     def run(self, line: str, **extra: str) -> Ended:
         """Run a command line to its end."""
@@ -47,7 +48,7 @@ class Commands:
 
     def start(self, line: str, **extra: str) -> subprocess.Popen[str]:
         """Start a command line."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             shlex.split(line),
             cwd=self.folder,
             env=environment(**extra),
@@ -56,3 +57,12 @@ class Commands:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what a failed test has left running."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()

@@ -8,7 +8,9 @@ from tests.commands import Commands
 @pytest.fixture
 def commands(tmp_path):
     """Runs commands in an empty folder."""
-    return Commands(tmp_path)
+    made = Commands(tmp_path)
+    yield made
+    made.end()
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,11 @@ def test_watching_outlasts_an_outage(commands, postgres_server, postgres_url):
     assert json.loads(process.stdout.readline())["runs"] == []
     with psycopg.connect(postgres_server, autocommit=True) as admin:
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        # It keeps its connection from look to look.
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s",
+            [name],
+        )
         assert "is not currently accepting connections" in process.stderr.readline()
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     with Store(postgres_url) as store:
