@@ -133,9 +133,7 @@ def launched(tmp_path):
 
 def test_children_that_finish_are_not_started_again(launched):
     # One write per line: the children share their standard output.
-    launched.start(
-        "os.write(1, f\"by {os.environ['SLOT']} {sys.stdin.read() == ''}\\n\".encode())"
-    )
+    launched.start("os.write(1, f\"by {os.environ['SLOT']} {sys.stdin.read() == ''}\\n\".encode())")
     code, out, err = launched.ended()
     assert (code, err) == (0, "")
     assert sorted(out.splitlines()) == ["by gpu0@host True", "by gpu1@host True", "launched"]
