@@ -1,5 +1,6 @@
 """Fixtures that tests of all kinds share."""
 
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -38,7 +39,7 @@ def redis_url() -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """URL of an empty PostgreSQL database, dropped at the end."""
-    name = f"blox_test_{next(_database_numbers)}"
+    name = f"blox_test_{os.getpid()}_{next(_database_numbers)}"  # test processes may share a server
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)

@@ -153,9 +153,11 @@ def postgres_version() -> str:
 def redis_server() -> Iterator[str]:
     """Run a Redis server; give its URL.
 
-    BLOX_TEST_REDIS_URL, a URL of a server whose data may be dropped, is used if set.
+    BLOX_TEST_REDIS_URL, a URL of a server whose data may be dropped, is used if set: by the first
+    test process, since the data that one drops may not be those of another.
     """
-    if given := os.environ.get("BLOX_TEST_REDIS_URL"):
+    given = os.environ.get("BLOX_TEST_REDIS_URL")
+    if given and os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
         yield given
         return
     with own_redis() as server:
