@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import secrets
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +13,16 @@ from rich.console import Console
 
 from benchmarks import enqueue, scale, soak
 from benchmarks.machine import refuse_if_busy, this_machine
+from benchmarks.production import MOST_WORKERS
 from benchmarks.report import Report, Row, rows_in_words
+from blox_core.recipe_fields import SEED_LIMIT
 from blox_core.space import SPACE_SIZE
 
 PARTS: Final = ("enqueue", "scale", "soak")
 DEFAULT_PARTS: Final = ("enqueue", "scale")
 WIDTH: Final = 120
 _SEEDS: Final = 1_000_000
+_DAY_S: Final = 86_400
 
 
 def _fleets(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -27,8 +30,10 @@ def _fleets(context: click.Context, parameter: click.Parameter, value: str) -> l
         fleets = [int(number) for number in value.split(",")]
     except ValueError:
         fleets = []
-    if not fleets or min(fleets) < 1:
-        raise click.BadParameter(f"{value!r}: numbers from 1 on such as 100,300,1000 are allowed")
+    if not fleets or min(fleets) < 1 or max(fleets) > MOST_WORKERS:
+        raise click.BadParameter(
+            f"{value!r}: numbers from 1 to {MOST_WORKERS} such as 100,300,1000 are allowed"
+        )
     return fleets
 
 
@@ -37,17 +42,33 @@ def _bounds(
 ) -> dict[str, float]:
     bounds = {}
     for value in values:
-        name, _, bound = value.rpartition("=")
+        name, _, number = value.rpartition("=")
         try:
-            bounds[name] = float(bound)
+            bounds[name] = float(number)
         except ValueError:
-            raise click.BadParameter(f"{value!r}: NAME=NUMBER is allowed") from None
+            bounds[name] = math.nan
+        if not name or math.isnan(bounds[name]):
+            raise click.BadParameter(f"{value!r}: NAME=NUMBER is allowed")
     return bounds
+
+
+def _json_path(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Path | None:
+    if value is not None and not value.parent.is_dir():
+        raise click.BadParameter(f"'{value}': there is no folder '{value.parent}'; make it first")
+    return value
 
 
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all there too.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=_json_path,
+    help="Write all there too.",
+)
 @click.option("--check", is_flag=True, help="Exit by 1 if a bound is missed, and say which.")
 @click.option("--any-load", is_flag=True, help="Measure on a busy machine too; marks the table.")
 @click.option(
@@ -66,7 +87,7 @@ def _bounds(
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(1),
+    type=click.FloatRange(1, _DAY_S),
     default=30.0,
     show_default=True,
     help="How long scale measures each fleet.",
@@ -79,11 +100,14 @@ def _bounds(
     help="Workers of soak.",
 )
 @click.option(
-    "--seed", type=int, help="Seed of soak's faults and results; default: one at random, printed."
+    "--seed",
+    type=click.IntRange(0, SEED_LIMIT - 1),
+    default=lambda: secrets.randbelow(_SEEDS),
+    help="Seed of soak's faults and results; default: one at random, printed.",
 )
 @click.option(
     "--fault-every",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, _DAY_S, min_open=True),
     default=15.0,
     show_default=True,
     help="Seconds between two faults of soak, on average.",
@@ -106,16 +130,18 @@ def main(
     fleets: Sequence[int],
     seconds: float,
     workers: int,
-    seed: int | None,
+    seed: int,
     fault_every: float,
     faults: int | None,
     bounds: dict[str, float],
 ) -> None:
     """Measure the queue: enqueue and scale, or the parts that are named."""
+    _refuse_if_too_long(parts or DEFAULT_PARTS, fleets, seconds)
     machine = this_machine()
     if not any_load:
         refuse_if_busy(machine)
     console = Console(width=WIDTH)
+    plan = soak.Plan(jobs=jobs, workers=workers, seed=seed, every_s=fault_every, faults=faults)
     rows: list[Row] = []
     details: dict[str, Any] = {}
     for part in parts or DEFAULT_PARTS:
@@ -124,18 +150,40 @@ def main(
         elif part == "scale":
             rows += scale.measure(fleets, seconds)
         else:
-            plan = soak.Plan(
-                jobs=jobs,
-                workers=workers,
-                seed=secrets.randbelow(_SEEDS) if seed is None else seed,
-                every_s=fault_every,
-                faults=sys.maxsize if faults is None else faults,
-            )
             soaked, details["soak"] = soak.measure(plan, console)
             rows += soaked
-    report = Report(machine=machine, rows=rows, details=details).with_bounds(bounds)
+    _hand_out(
+        Report(machine=machine, rows=rows, details=details), console, json_path, bounds, check
+    )
+
+
+def _refuse_if_too_long(parts: Sequence[str], fleets: Sequence[int], seconds: float) -> None:
+    """Raise a BadParameter if the fleets of scale would run out of jobs."""
+    needed = scale.jobs_needed(fleets, seconds)
+    if "scale" in parts and needed > SPACE_SIZE:
+        raise click.BadParameter(
+            f"{seconds:g} s of {sum(fleets):,} workers may take {needed:,} jobs: at most "
+            f"{SPACE_SIZE:,} are there; give fewer seconds or smaller fleets",
+            param_hint="'--seconds'",
+        )
+
+
+def _hand_out(
+    report: Report,
+    console: Console,
+    json_path: Path | None,
+    bounds: Mapping[str, float],
+    check: bool,
+) -> None:
+    """Print and write a report; raise a ClickException if it does not pass."""
+    report = report.with_bounds(bounds)
     report.show(console)
     if json_path is not None:
         report.write(json_path)
+    if unknown := bounds.keys() - {row.name for row in report.rows}:
+        raise click.BadParameter(
+            f"no row has the name {min(unknown)!r}; the table has those that are allowed",
+            param_hint="'--bound'",
+        )
     if check and report.missed:
         raise click.ClickException(rows_in_words(report.missed))

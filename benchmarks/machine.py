@@ -19,18 +19,22 @@ IDLE_LOAD_PER_CORE: Final = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What figures depend on; `busy` marks those of a machine that had other work too."""
+    """What figures depend on."""
 
     processor: str
     cores: int
     load: float
-    busy: bool
     python: str
     postgresql: str
     redis: str
     celery: str
     sqlalchemy: str
     psycopg: str
+
+    @property
+    def busy(self) -> bool:
+        """Whether other work was going on, so much that the figures say little."""
+        return self.load > IDLE_LOAD_PER_CORE * self.cores
 
     def __str__(self) -> str:
         line = (
@@ -43,13 +47,10 @@ class Machine:
 
 def this_machine() -> Machine:
     """Return the machine as it is now."""
-    cores = len(os.sched_getaffinity(0))
-    load = os.getloadavg()[0]
     return Machine(
         processor=_processor(),
-        cores=cores,
-        load=load,
-        busy=load > IDLE_LOAD_PER_CORE * cores,
+        cores=len(os.sched_getaffinity(0)),
+        load=os.getloadavg()[0],
         python=platform.python_version(),
         postgresql=postgres_version(),
         redis=_redis_version(),
@@ -60,7 +61,7 @@ def this_machine() -> Machine:
 
 
 def refuse_if_busy(machine: Machine) -> None:
-    """Raise a ClickException if the machine has so much other work that figures say little."""
+    """Raise a ClickException if the machine is busy."""
     if machine.busy:
         raise click.ClickException(
             f"the load of this machine is {machine.load:.2f}: at most "

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from tests.servers import Server, own_postgres, wait_until
 
 MAX_CONNECTIONS: Final = 1200
+MOST_WORKERS: Final = MAX_CONNECTIONS - 100  # the rest is for the superuser and the scheduler
 _HOST: Final = "127.0.0.1"
 _PASSWORD: Final = "benchmark"
 _ACCESS: Final = f"local all all trust\nhost all all {_HOST}/32 scram-sha-256\n"

@@ -70,7 +70,7 @@ class Report:
     def write(self, path: Path) -> None:
         """Write everything as one JSON document."""
         document = {
-            "machine": asdict(self.machine),
+            "machine": asdict(self.machine) | {"busy": self.machine.busy},
             "rows": [asdict(row) | {"verdict": row.verdict} for row in self.rows],
             "details": self.details,
         }

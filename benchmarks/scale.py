@@ -42,6 +42,11 @@ UPDATE jobs SET state = %s, lease_token = NULL, lease_until_s = NULL WHERE state
 """
 
 
+def jobs_needed(fleets: Sequence[int], seconds: float) -> int:
+    """Return how many jobs fleets of these sizes may take, the one of `connections` included."""
+    return 1 + sum(fleets) * jobs_of_a_worker(_WARM_UP_S + seconds)
+
+
 def measure(fleets: Sequence[int], seconds: float) -> list[Row]:
     """Measure fleets of these sizes for so long each; return the rows."""
     with (
@@ -77,7 +82,7 @@ def _measure_fleet(
         )
         for part in range(_PROCESSES)
     ]
-    with _Fleet(plans) as processes:
+    with Fleet(plans) as processes:
         start = processes.start()
         others = [
             _Repeated(CONNECT, _PROBE_EVERY_S, lambda: _connect(url)),
@@ -126,21 +131,23 @@ def _begun(url: str, run: Run, indices: range) -> list[Lease]:
     return leases
 
 
-class _Fleet:
+class Fleet:
     """The processes in which a fleet lives."""
 
     def __init__(self, plans: Sequence[Plan]) -> None:
-        spawn = multiprocessing.get_context("spawn")
+        self._plans = plans
         self._lines: list[Connection] = []
         self._processes: list[BaseProcess] = []
-        for plan in plans:
-            ours, theirs = spawn.Pipe()
-            self._lines.append(ours)
-            self._processes.append(spawn.Process(target=live, args=(plan, theirs), daemon=True))
 
     def __enter__(self) -> Self:
-        for process in self._processes:
+        spawn = multiprocessing.get_context("spawn")
+        for plan in self._plans:
+            ours, theirs = spawn.Pipe()
+            process = spawn.Process(target=live, args=(plan, theirs), daemon=True)
             process.start()
+            theirs.close()  # only the child holds it, so that its death ends the line
+            self._lines.append(ours)
+            self._processes.append(process)
         for line in self._lines:
             line.recv()
         return self

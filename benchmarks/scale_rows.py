@@ -82,7 +82,6 @@ def _latency_rows(measured: Measured, *, bounded: bool) -> list[Row]:
 def _cost_rows(measured: Measured) -> list[Row]:
     cpu, seconds, rate = measured.cpu, measured.seconds, measured.rate
     operations = measured.of_workers
-    late_ms = _MS * np.array([sample.begun - sample.due for sample in operations])
 
     def row(name: str, value: float, unit: str, bound: float | None = None) -> Row:
         name = f"{name} at {measured.fleet:,}"
@@ -90,9 +89,11 @@ def _cost_rows(measured: Measured) -> list[Row]:
 
     failed = sum(sample.failed for sample in operations)
     completed = sum(sample.kind == "complete" for sample in operations)
+    late_s = [sample.begun - sample.due for sample in operations]
+    late = [row("begun late, p99", _MS * float(np.percentile(late_s, 99)), "ms")] if late_s else []
     return [
         row("failed operations", failed, "", 0),
-        row("begun late, p99", float(np.percentile(late_ms, 99)), "ms"),
+        *late,
         row("jobs completed", completed / seconds, "1/s"),
         row("transactions", rate, "1/s"),
         row("CPU of PostgreSQL", cpu.server_s / seconds, "cores"),

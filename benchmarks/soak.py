@@ -33,13 +33,13 @@ _TIMEOUT_S: Final = 4 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How large a soak is: how often a fault on average, and how many at most."""
+    """How large a soak is: how often a fault on average, and how many at most, if any number."""
 
     jobs: int
     workers: int
     seed: int
     every_s: float
-    faults: int
+    faults: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
