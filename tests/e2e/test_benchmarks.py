@@ -1,0 +1,118 @@
+"""The commands of docs/benchmarks.md run in a tiny form, and print, write and judge the same."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fleet import Plan
+from benchmarks.report import shown
+from benchmarks.scale import Fleet
+from tests.commands import Commands
+
+ROOT = Path(__file__).parents[2]
+COMMAND = re.compile(r"`(python benchmarks/queue\.py [^`]*)`")
+SEED = 19189  # its first faults are those below
+FAULTS = ("worker killed", "scheduler killed", "Redis killed", "PostgreSQL restarted")
+TINY = {
+    "enqueue": "--jobs 300",
+    "scale": "--fleets 20 --seconds 1",
+    "soak": f"--jobs 500 --workers 2 --seed {SEED} --fault-every 0.5 --faults {len(FAULTS)}",
+}
+ENQUEUE = f"python benchmarks/queue.py enqueue --any-load --check {TINY['enqueue']}"
+
+
+@pytest.fixture
+def checkout():
+    """Runs commands in the checkout."""
+    made = Commands(ROOT)
+    yield made
+    made.end()
+
+
+def documented():
+    """Return the commands of docs/benchmarks.md, by the part that each measures."""
+    lines = COMMAND.findall((ROOT / "docs" / "benchmarks.md").read_text())
+    return {line.split()[2]: line for line in lines}
+
+
+def measured(checkout, part, path):
+    """Run the documented command of a part; return what it printed and wrote."""
+    line = f"{documented()[part]} {TINY[part]} --any-load --json {path}"
+    return checkout.succeed(line), json.loads(path.read_text())
+
+
+def assert_same_figures(printed, written):
+    """Check that the tables have a line for each row of the JSON document, with its figures."""
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.splitlines()]
+    assert [line for line in cells if line] == [
+        [
+            row["name"],
+            shown(row["value"]),
+            row["unit"],
+            shown(row["bound"]),
+            row["verdict"],
+            shown(row["ratio"]),
+            row["peer"] or "",
+        ]
+        for row in written["rows"]
+    ]
+    assert ("BUSY" in printed) == written["machine"]["busy"]
+
+
+def test_every_documented_command_has_a_tiny_form():
+    assert documented().keys() == TINY.keys()
+
+
+@pytest.mark.parametrize("part", ["enqueue", "scale"])
+def test_the_table_and_the_json_have_the_same_figures(checkout, tmp_path, part):
+    printed, written = measured(checkout, part, tmp_path / "figures.json")
+    assert_same_figures(printed, written)
+    assert all(row["part"].startswith(part) for row in written["rows"])
+
+
+def test_a_missed_bound_is_named_alone_and_written_all_the_same(checkout, tmp_path):
+    path = tmp_path / "figures.json"
+    ended = checkout.run(f"{ENQUEUE} --json {path} --bound 'memory of a job=1'")
+    (row,) = [row for row in json.loads(path.read_text())["rows"] if row["verdict"] == "missed"]
+    assert ended.code == 1
+    assert ended.err == (
+        f"Error: missed: enqueue: memory of a job is {shown(row['value'])} bytes, "
+        "at most 1 is allowed\n"
+    )
+
+
+def test_bounds_that_are_met_pass(checkout):
+    assert checkout.run(f"{ENQUEUE} --bound 'memory of a job=1e6'").code == 0
+
+
+def test_a_bound_of_no_row_is_refused_once_the_figures_are_safe(checkout, tmp_path):
+    path = tmp_path / "figures.json"
+    ended = checkout.run(f"{ENQUEUE} --json {path} --bound 'memory of a cat=1'")
+    assert ended.code == 2
+    assert "'--bound': no row has the name 'memory of a cat'" in ended.err.splitlines()[-1]
+    assert_same_figures(ended.out, json.loads(path.read_text()))
+
+
+def test_a_soak_loses_nothing_and_reports_its_faults(checkout, tmp_path):
+    printed, written = measured(checkout, "soak", tmp_path / "figures.json")
+    assert_same_figures(printed, written)
+    assert f"seed={SEED}" in printed.splitlines()[0]
+    details = written["details"]["soak"]
+    assert details["plan"]["seed"] == SEED
+    figures = {row["name"]: row["value"] for row in written["rows"]}
+    for name in ("lost jobs", "duplicated results", "differing results"):
+        assert figures[name] == 0, name
+    assert figures["looks at blox status"] == len(details["looks"]) > 0
+    assert figures["looks that disagree with SQL"] == 0
+    assert [recovery["fault"]["name"] for recovery in details["recoveries"]] == list(FAULTS)
+    for name in FAULTS:
+        assert figures[f"fault: {name}"] == 1
+        assert figures[f"{name}: next result, most"] > 0
+
+
+def test_a_fleet_does_not_wait_for_a_process_that_has_died(tmp_path):
+    plan = Plan(url=f"sqlite:///{tmp_path}/none.db", run_id=1, leases=[], fleet=1, duration_s=1)
+    with pytest.raises(EOFError), Fleet([plan]):
+        pass
