@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from blox_core.epoch_report import EpochReport
 from blox_core.errors import TrainingStopped
@@ -91,6 +92,8 @@ def run_job(
     if trainer is None:
         return NoClaim.OTHER_REVISION
 
+    token = uuid4().hex  # one for all tries: what an earlier one took is found again
+
     def claim() -> Lease | NoClaim:
         Outbox(worker.settings.checkpoint_dir, store).flush()
         return store.jobs.claim(
@@ -100,6 +103,7 @@ def run_job(
             trainer=run.trainer,
             trainer_revision=trainer.revision,
             lease_s=worker.settings.lease_s,
+            token=token,
         )
 
     lease = patiently(claim, stop=stop, on_outage=on_outage)

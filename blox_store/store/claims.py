@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-from uuid import uuid4
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,7 +19,7 @@ from sqlalchemy import (
 
 from blox_store.store import schema
 from blox_store.store.clock import now_s
-from blox_store.store.job_rows import CLAIMABLE, is_due, is_job
+from blox_store.store.job_rows import CLAIMABLE, IS_RUNNING, is_due, is_job
 from blox_store.store.values import JobState, Lease, NoClaim
 from blox_store.store.worker_name import own_places
 
@@ -38,16 +37,23 @@ def claim(
     worker: str,
     trainer: tuple[str, int],
     lease_s: float,
+    token: str,
 ) -> Lease | NoClaim:
-    """Take the lease of a job, of the next due one without an arch index, or say why not."""
-    token = uuid4().hex
+    """Take the lease of a job, of the next due one without an arch index, or say why not.
+
+    The lease that was taken under this token before, if there is one, is found again.
+    """
     wanted = _next_due(run_id, worker) if arch_index is None else arch_index
-    claimed = connection.execute(
+    take = (
         _take(token, worker, lease_s)
         .where(_JOBS.run_id == run_id, _JOBS.arch_index == wanted)
         .where(_claimable_by(worker), _may_run(run_id, trainer))
-        .returning(_JOBS.arch_index, _JOBS.attempts, _JOBS.epoch)
-    ).first()
+    )
+    again = _take_again(run_id, arch_index, token, lease_s)
+    # A named job is taken first: of a COMMIT that hangs only that statement awaits the end. The
+    # next due one must not be a second one.
+    first, second = (again, take) if arch_index is None else (take, again)
+    claimed = _row(connection, first) or _row(connection, second)
     if claimed is None:
         return _refused(connection, run_id, arch_index, worker=worker, trainer=trainer)
     return Lease(
@@ -75,6 +81,19 @@ def _take(token: str, worker: str, lease_s: float) -> Update:
         claimed_epoch=_JOBS.epoch,
         updated_s=now_s(),
     )
+
+
+def _take_again(run_id: int, arch_index: int | None, token: str, lease_s: float) -> Update:
+    held = update(schema.jobs).where(_JOBS.run_id == run_id, IS_RUNNING, _JOBS.lease_token == token)
+    if arch_index is not None:
+        held = held.where(_JOBS.arch_index == arch_index)
+    return held.values(lease_until_s=now_s() + lease_s, updated_s=now_s())
+
+
+def _row(connection: Connection, claim: Update) -> Row[Any] | None:
+    return connection.execute(
+        claim.returning(_JOBS.arch_index, _JOBS.attempts, _JOBS.epoch)
+    ).first()
 
 
 def _claimable_by(worker: str) -> ColumnElement[bool]:

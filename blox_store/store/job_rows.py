@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, and_, case, or_
+from sqlalchemy import ColumnElement, RowMapping, and_, case, literal_column, or_
 
 from blox_store.store import schema
 from blox_store.store.clock import now_s
@@ -12,6 +12,9 @@ from blox_store.store.values import Job, JobState
 
 _JOBS = schema.jobs.c
 CLAIMABLE: Final = (JobState.PENDING.value, JobState.QUEUED.value)
+# The literals, where parameters would do, are what the partial indexes are recognised by.
+IS_RUNNING: Final = _JOBS.state == literal_column("'running'")
+IS_PENDING: Final = _JOBS.state == literal_column("'pending'")
 
 
 def is_job(run_id: int, arch_index: int) -> ColumnElement[bool]:

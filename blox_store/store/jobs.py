@@ -7,6 +7,7 @@ conditional on that token; leases expire by the database's clock, and only `reap
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
 
@@ -38,13 +39,15 @@ class Jobs:
         trainer: str,
         trainer_revision: int,
         lease_s: float,
+        token: str | None = None,
     ) -> Lease | NoClaim:
         """Take the lease of a job for `lease_s` seconds, or say why not.
 
         Without an arch index it is the due job of the highest priority, then the lowest index. A
         job whose lease has expired is not taken: that is for `reap`; nor is one that avoids this
         worker or its host. A named job that cannot be run now goes back to `pending`, so that its
-        message may be forgotten.
+        message may be forgotten. Whoever brings a token of his own, 32 hex digits, may claim again
+        after a connection that dropped during COMMIT, and gets the lease that he had taken.
         """
         with self._database.write() as connection:
             return claims.claim(
@@ -54,6 +57,7 @@ class Jobs:
                 worker=worker,
                 trainer=(trainer, trainer_revision),
                 lease_s=lease_s,
+                token=token or uuid4().hex,
             )
 
     def heartbeat(self, lease: Lease, epoch: int) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, select, update
 
 from blox_store.store import schema
 from blox_store.store.attempts import Verdict, count_attempts, tried_by, verdict
 from blox_store.store.clock import now_s
-from blox_store.store.job_rows import is_job, job_columns, job_of
+from blox_store.store.job_rows import IS_PENDING, IS_RUNNING, is_job, job_columns, job_of
 from blox_store.store.leases import NO_LEASE
 from blox_store.store.values import Job, JobState
 from blox_store.store.worker_name import own_places
@@ -19,9 +19,6 @@ from blox_store.store.workers import living_workers
 
 _JOBS = schema.jobs.c
 EXPIRED: Final = "lease expired"  # the kind of an attempt that ended so
-# The literals, where parameters would do, are what the partial indexes are recognised by.
-_RUNNING: Final = _JOBS.state == literal_column("'running'")
-_PENDING: Final = _JOBS.state == literal_column("'pending'")
 
 LivingIn = Callable[[int], list[str]]
 
@@ -98,11 +95,11 @@ def _changed(connection: Connection, row: Row[Any], changes: dict[str, Any]) -> 
 
 
 def _has_expired() -> ColumnElement[bool]:
-    return and_(_RUNNING, _JOBS.lease_until_s < now_s())
+    return and_(IS_RUNNING, _JOBS.lease_until_s < now_s())
 
 
 def _avoids_somebody() -> ColumnElement[bool]:
-    return and_(_PENDING, _JOBS.avoid.is_not(None))
+    return and_(IS_PENDING, _JOBS.avoid.is_not(None))
 
 
 def _waits_in_vain(row: Row[Any], living: LivingIn) -> bool:

@@ -4,9 +4,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pytest
+
 from blox_store.store import JobState, Lease, NoClaim
 from tests.results import made_up_result
-from tests.store_jobs import LONG_S, claim, job, make_run
+from tests.store_jobs import LONG_S, SHORT_S, claim, expire, job, make_run
 
 
 def test_a_claim_takes_the_highest_priority_and_then_the_lowest_index(store, run):
@@ -35,6 +37,25 @@ def test_a_claim_says_why_it_got_nothing(store, run):
     assert claim(store, run) is NoClaim.PAUSED
     store.runs.set_paused(run.id, False)
     assert claim(store, run).arch_index == 5
+
+
+@pytest.mark.parametrize("index", [5, None])
+def test_a_claim_that_is_repeated_finds_the_lease_that_it_took(store, run, index):
+    token = "a" * 32
+    lease = claim(store, run, index, token=token, lease_s=SHORT_S)
+    expire(store, run, lease.arch_index)
+    store.runs.set_paused(run.id, True)
+    assert claim(store, run, index, token=token) == replace(lease, duration_s=LONG_S)
+    assert job(store, run, lease.arch_index).lease_left_s > LONG_S / 2
+    assert store.jobs.counts(run.id)[JobState.RUNNING] == 1
+
+
+def test_a_token_finds_no_other_job(store, run):
+    token = "a" * 32
+    store.jobs.release(claim(store, run, 3, token=token), 0)
+    assert isinstance(claim(store, run, 3), Lease)
+    assert claim(store, run, 3, token=token) is NoClaim.DUPLICATE
+    assert claim(store, run, 5, token=token).arch_index == 5
 
 
 def test_concurrent_claims_never_share_a_job(store):
