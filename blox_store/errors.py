@@ -32,7 +32,7 @@ class StoreError(BloxError, RuntimeError):
 
 
 class StoreUnavailable(StoreError, ConnectionError):
-    """The database cannot be reached, or refuses this login; worth waiting for."""
+    """The database cannot be reached, is read-only or refuses this login; worth waiting for."""
 
 
 class SchemaMismatch(StoreError):

@@ -219,11 +219,16 @@ class _Attempt:
         )
 
     def _written(self, result: TrainingResult, checkpoints: JobCheckpoints) -> JobOutcome:
-        """Write the result, if need be by way of the disk and as soon as the store is back."""
+        """Write the result, if need be by way of the disk and as soon as the store is back.
+
+        Whatever the store says but that the lease is lost, the result stays on disk until then.
+        """
         kept: Path | None = None
         try:
             self._store.results.complete(self._lease, result)
-        except StoreUnavailable as error:
+        except LeaseLost:
+            raise
+        except StoreError as error:
             logger.warning("the result of job %s has to wait: %s", self._lease.arch_index, error)
             self._on_outage()
             kept = self._kept(result, checkpoints.stem)

@@ -65,7 +65,7 @@ class Outbox:
 
         One that the store does not want any more, because another worker has the job or it has
         ended, is deleted; one that cannot be read is reported and put aside. Raises
-        StoreUnavailable if the store is away; what is not written yet is then kept.
+        StoreError if the store is away or refuses one; what is not written yet is then kept.
         """
         return sum(self._write(kept) for kept in self._kept())
 

@@ -30,6 +30,7 @@ _CONNECTION_LIMITS: Final = {
 }
 # A process that is frozen in a transaction must not hold its locks for ever, nor others wait.
 _TRANSACTION_LIMITS: Final = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=60s"
+_READ_ONLY: Final = "25006"  # what PostgreSQL calls a statement that a standby cannot run
 _ALLOWED = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 _ADVICE = "give a reachable one by --database or BLOX_DATABASE_URL"
 _REFUSED_ADVICE = "see that it is a whole database and that this user has the rights to its tables"
@@ -39,8 +40,8 @@ class Database:
     """A database by its URL, `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.
 
     Raises StoreError for another URL. Every transaction raises StoreUnavailable for what may be
-    worth waiting for, such as a database that cannot be reached, is locked or has a full disk, and
-    a plain StoreError for a statement that the database refuses, for want of rights or because it
+    worth waiting for, such as a database that cannot be reached, is locked, read-only or has a full
+    disk, and a plain StoreError for a statement that the database refuses, for want of rights or because it
     is damaged. One connection to PostgreSQL is kept between transactions, and looked after before
     each: to make one costs ten times as much as a heartbeat (`docs/decisions/0010`).
     """
@@ -99,7 +100,10 @@ class Database:
 
     def _said(self, error: DBAPIError) -> StoreError:
         reason, _, _ = str(error.orig).strip().partition("\n")  # what follows quotes the statement
-        passing = isinstance(error, (OperationalError, InterfaceError))
+        is_read_only = getattr(error.orig, "sqlstate", None) == _READ_ONLY
+        if is_read_only:
+            self.close()  # the primary may be elsewhere by now: the next connection finds it
+        passing = is_read_only or isinstance(error, (OperationalError, InterfaceError))
         if passing or error.connection_invalidated:
             return StoreUnavailable(f"database {self.shown_url}: {reason}; {_ADVICE}")
         return StoreError(

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from blox_core import training
-from blox_store.errors import StoreUnavailable
+from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import NoClaim, schema
 from blox_worker.job import Ending
 from blox_worker.outbox import Outbox
@@ -68,6 +68,22 @@ def test_a_worker_stopped_in_an_outage_leaves_its_result_for_the_next(
     assert len(kept_results(worker)) == 1
 
     away.set()
+    assert execute(store, run, worker) is NoClaim.NOTHING_DUE
+    assert checkpoint_files(worker) == []
+    assert_same_result(stored(store, run)[0], undisturbed)
+
+
+def test_a_result_that_the_store_refuses_stays_on_disk(store, worker, undisturbed, monkeypatch):
+    def refuse(*arguments):
+        raise StoreError("the database refused a statement")
+
+    run = make_run(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(store.results, "complete", refuse)
+        with pytest.raises(StoreError, match="refused a statement"):
+            execute(store, run, worker)
+    assert len(kept_results(worker)) == 1
+
     assert execute(store, run, worker) is NoClaim.NOTHING_DUE
     assert checkpoint_files(worker) == []
     assert_same_result(stored(store, run)[0], undisturbed)

@@ -58,6 +58,27 @@ def test_a_connection_that_the_server_ends_is_an_outage(database):
         connection.execute(end_yourself)
 
 
+def test_a_database_that_is_read_only_is_an_outage_and_may_be_elsewhere_by_now(
+    database, postgres_server, postgres_url
+):
+    make = text("CREATE TABLE numbers (number INT)")
+
+    def make_read_only(setting):
+        with psycopg.connect(postgres_server, autocommit=True) as other:
+            name = make_url(postgres_url).database
+            other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {setting}")
+
+    make_read_only("on")
+    with (
+        pytest.raises(StoreUnavailable, match="cannot execute CREATE TABLE in a read-only"),
+        database.write() as connection,
+    ):
+        connection.execute(make)
+    make_read_only("off")  # which only new connections get to know
+    with database.write() as connection:
+        connection.execute(make)
+
+
 def test_one_connection_is_kept_and_replaced_when_the_server_has_ended_it(database, postgres_url):
     own_pid = text("SELECT pg_backend_pid()")
 
