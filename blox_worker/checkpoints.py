@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,16 +16,24 @@ from blox_store.store import Lease
 
 logger = logging.getLogger(__name__)
 
-_SHOWN_DIGITS: Final = 16  # of a recipe's fingerprint; the whole is checked inside the file
+_SHOWN_DIGITS: Final = 16  # of a store's identity: enough to tell the stores of a lab apart
 
 
-def job_stem(trainer: str, identity: CheckpointIdentity) -> str:
+def job_stem(store_id: str, run_id: int, arch_index: int) -> str:
     """Return how the names of all files of a job begin.
 
-    It does not hold the run's number: every store has a run 1, and stores may share a folder.
+    Every store has a run 1, and stores may share a folder. Which training it is, and so whether
+    a job may go on from it, is checked inside the file.
     """
-    training = f"{trainer}-{identity.recipe_fingerprint[:_SHOWN_DIGITS]}-s{identity.seed}"
-    return f"{training}-a{identity.arch_index:05d}"
+    return f"{store_id[:_SHOWN_DIGITS]}-r{run_id}-a{arch_index:05d}"
+
+
+def jobs_with_checkpoints(folder: Path, store_id: str) -> set[tuple[int, int]]:
+    """Return the jobs of a store, (run id, arch index), that `drop_checkpoints` has files of."""
+    store = re.escape(store_id[:_SHOWN_DIGITS])
+    name = re.compile(rf"(?:\.(?=.*\.tmp$)|(?=.*\.checkpoint$)){store}-r(\d+)-a(\d+)-")
+    found = (name.match(path.name) for path in folder.glob("*"))
+    return {(int(match[1]), int(match[2])) for match in found if match is not None}
 
 
 def drop_checkpoints(folder: Path, stem: str) -> None:
@@ -36,13 +45,14 @@ def drop_checkpoints(folder: Path, stem: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def checkpoint_path(folder: Path, stem: str, lease: Lease) -> Path:
+def checkpoint_path(folder: Path, store_id: str, lease: Lease) -> Path:
     """Return the file that a lease writes its checkpoints to."""
+    stem = job_stem(store_id, lease.run_id, lease.arch_index)
     return folder / f"{stem}-{lease.token}.checkpoint"
 
 
 class JobCheckpoints:
-    """The checkpoints of one job, in a folder that is made if it is not there.
+    """The checkpoints of one job of a store, in a folder that is made if it is not there.
 
     `load` reads one, or raises CheckpointError; `every_s` is the least time between two of them.
     """
@@ -50,10 +60,10 @@ class JobCheckpoints:
     def __init__(
         self,
         folder: Path,
+        store_id: str,
         lease: Lease,
         identity: CheckpointIdentity,
         *,
-        trainer: str,
         load: Callable[[Path, CheckpointIdentity], Saveable],
         every_s: float,
     ) -> None:
@@ -61,8 +71,8 @@ class JobCheckpoints:
         self._folder = folder
         self._identity = identity
         self._load = load
-        self.stem = job_stem(trainer, identity)
-        self._path = checkpoint_path(folder, self.stem, lease)
+        self._stem = job_stem(store_id, lease.run_id, lease.arch_index)
+        self._path = checkpoint_path(folder, store_id, lease)
         self._every_s = every_s
         self._saved_at = time.monotonic()
 
@@ -72,7 +82,7 @@ class JobCheckpoints:
         One that is corrupt or of another training is reported and passed over.
         """
         best: Saveable | None = None
-        for path in _checkpoint_files(self._folder, self.stem):
+        for path in _checkpoint_files(self._folder, self._stem):
             try:
                 found = self._load(path, self._identity)
             except CheckpointError as error:
@@ -99,7 +109,7 @@ class JobCheckpoints:
 
     def drop(self) -> None:
         """Delete all checkpoints of the job; only for the one who holds it."""
-        drop_checkpoints(self._folder, self.stem)
+        drop_checkpoints(self._folder, self._stem)
 
 
 def _checkpoint_files(folder: Path, stem: str) -> list[Path]:

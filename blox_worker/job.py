@@ -158,9 +158,9 @@ class _Attempt:
         device = self._worker.device
         checkpoints = JobCheckpoints(
             self._worker.settings.checkpoint_dir,
+            self._store.id,
             self._lease,
             self._trainer.identity(architecture, recipe, self._run.seed, device),
-            trainer=self._run.trainer,
             load=self._trainer.load_checkpoint,
             every_s=self._worker.settings.checkpoint_every_s,
         )
@@ -231,7 +231,7 @@ class _Attempt:
         except StoreError as error:
             logger.warning("the result of job %s has to wait: %s", self._lease.arch_index, error)
             self._on_outage()
-            kept = self._kept(result, checkpoints.stem)
+            kept = self._kept(result)
             try:
                 self._patiently(lambda: self._store.results.complete(self._lease, result))
             except StoreUnavailable:
@@ -247,10 +247,10 @@ class _Attempt:
             kept.unlink(missing_ok=True)
         return self._ended(Ending.COMPLETED, result=result)
 
-    def _kept(self, result: TrainingResult, stem: str) -> Path | None:
+    def _kept(self, result: TrainingResult) -> Path | None:
         outbox = Outbox(self._worker.settings.checkpoint_dir, self._store)
         try:
-            return outbox.keep(self._lease, result, stem)
+            return outbox.keep(self._lease, result)
         except OSError as error:
             logger.error(
                 "the result of job %s is in memory only: %s", self._lease.arch_index, error

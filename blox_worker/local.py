@@ -9,6 +9,7 @@ from blox_core.epoch_report import EpochReport
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState, Lease, NoClaim, Run, Store
 from blox_worker.job import JobOutcome, Worker, run_job
+from blox_worker.leftovers import clear_leftovers
 from blox_worker.patience import patiently
 from blox_worker.reaper import Reaper
 from blox_worker.streak import FailureStreak
@@ -41,30 +42,51 @@ def train_locally(
     """
     settings = worker.settings
     reaper = Reaper(store, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
-    streak = FailureStreak(limit=settings.max_faults_in_a_row)
+
+    def clear() -> None:
+        folder = settings.checkpoint_dir
+        patiently(lambda: clear_leftovers(folder, store), stop=stop, on_outage=reaper.wait)
+
     try:
-        while not stop.is_set():
-            patiently(reaper.reap, stop=stop, on_outage=reaper.wait)
-            outcome = run_job(
-                store,
-                run,
-                worker=worker,
-                stop=stop,
-                on_epoch=audience.epoch_ended,
-                on_outage=reaper.wait,
-            )
-            if isinstance(outcome, JobOutcome):
-                audience.job_ended(outcome)
-                streak.note(outcome)
-                if streak.is_too_long:
-                    raise stop_claiming(store, worker.name, streak)
-            elif outcome is not NoClaim.NOTHING_DUE:
-                raise StoreError(_refusal(run, outcome))
-            elif not patiently(lambda: _wait(store, run, worker, stop, audience), stop=stop):
-                return True
+        clear()
+        all_ended = _train(store, run, worker, stop, audience, reaper)
+        clear()
     except StoreUnavailable:
         if not stop.is_set():
             raise
+        return False
+    return all_ended
+
+
+def _train(
+    store: Store,
+    run: Run,
+    worker: Worker,
+    stop: threading.Event,
+    audience: Audience,
+    reaper: Reaper,
+) -> bool:
+    """Claim and train until a stop, or until all jobs have ended; return whether they have."""
+    streak = FailureStreak(limit=worker.settings.max_faults_in_a_row)
+    while not stop.is_set():
+        patiently(reaper.reap, stop=stop, on_outage=reaper.wait)
+        outcome = run_job(
+            store,
+            run,
+            worker=worker,
+            stop=stop,
+            on_epoch=audience.epoch_ended,
+            on_outage=reaper.wait,
+        )
+        if isinstance(outcome, JobOutcome):
+            audience.job_ended(outcome)
+            streak.note(outcome)
+            if streak.is_too_long:
+                raise patiently(lambda: stop_claiming(store, worker.name, streak), stop=stop)
+        elif outcome is not NoClaim.NOTHING_DUE:
+            raise StoreError(_refusal(run, outcome))
+        elif not patiently(lambda: _wait(store, run, worker, stop, audience), stop=stop):
+            return True
     return False
 
 

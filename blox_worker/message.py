@@ -14,6 +14,7 @@ from blox_store.store import NoClaim, Run, Store
 from blox_worker.display import describe, name_of
 from blox_worker.errors import WorkerSuspected
 from blox_worker.job import Ending, JobOutcome, Worker, run_job
+from blox_worker.leftovers import clear_leftovers
 from blox_worker.lifeline import USELESS, Lifeline
 from blox_worker.patience import patiently
 from blox_worker.streak import FailureStreak
@@ -46,6 +47,18 @@ class MessageHandler:
         self._streak = FailureStreak(limit=worker.settings.max_faults_in_a_row)
         self._runs: dict[int, Run] = {}
         self.exit_code = 0
+
+    def clear_leftovers(self) -> None:
+        """Clear what workers that died have left, once the store is there or a stop requested.
+
+        It is for the start of the process, and for its end unless a fault has ended it.
+        """
+        folder = self._worker.settings.checkpoint_dir
+        try:
+            patiently(lambda: clear_leftovers(folder, self._store), stop=self._stop)
+        except Exception as error:  # noqa: BLE001 - what ails the folder or the store ails all jobs
+            if not (isinstance(error, StoreUnavailable) and self._stop.is_set()):
+                self._node_fault(error)
 
     def handle(self, run_id: int, arch_index: int) -> tuple[Fate, str]:
         """Run the job of a message; return what becomes of the message, and a line about it."""

@@ -23,7 +23,7 @@ from blox_core.result import TrainingResult
 from blox_store.errors import LeaseLost
 from blox_store.store import Lease, Store
 from blox_store.store.curves import COUNTS, LOSSES
-from blox_worker.checkpoints import checkpoint_path, drop_checkpoints
+from blox_worker.checkpoints import checkpoint_path, drop_checkpoints, job_stem
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ class KeptResult:
     """A result that has yet to be written, and its file."""
 
     path: Path
-    stem: str
     lease: Lease
     result: TrainingResult
 
@@ -47,13 +46,12 @@ class Outbox:
         self._folder = folder
         self._store = store
 
-    def keep(self, lease: Lease, result: TrainingResult, stem: str) -> Path:
-        """Put a result on disk; `stem` is that of its job's checkpoints. Raises OSError."""
-        path = self._folder / f"{stem}-{lease.token}.result"
+    def keep(self, lease: Lease, result: TrainingResult) -> Path:
+        """Put a result on disk. Raises OSError."""
+        path = self._folder / f"{self._stem(lease)}-{lease.token}.result"
         content = {
             "format": _FORMAT,
             "store": self._store.id,
-            "stem": stem,
             "lease": asdict(lease),
             "result": _plain(result),
         }
@@ -75,13 +73,16 @@ class Outbox:
         except LeaseLost as error:
             logger.warning("kept result %s is not wanted: %s", kept.path.name, error)
             if self._store.jobs.has_ended(kept.lease.run_id, kept.lease.arch_index):
-                checkpoint_path(self._folder, kept.stem, kept.lease).unlink(missing_ok=True)
+                checkpoint_path(self._folder, self._store.id, kept.lease).unlink(missing_ok=True)
             kept.path.unlink(missing_ok=True)
             return False
-        drop_checkpoints(self._folder, kept.stem)
+        drop_checkpoints(self._folder, self._stem(kept.lease))
         kept.path.unlink(missing_ok=True)
         logger.info("kept result %s was written", kept.path.name)
         return True
+
+    def _stem(self, lease: Lease) -> str:
+        return job_stem(self._store.id, lease.run_id, lease.arch_index)
 
     def _kept(self) -> list[KeptResult]:
         found = (_read(path) for path in sorted(self._folder.glob("*.result")))
@@ -94,7 +95,6 @@ def _read(path: Path) -> tuple[str, KeptResult] | None:
         content = json.loads(path.read_bytes())
         kept = KeptResult(
             path=path,
-            stem=content["stem"],
             lease=Lease(**content["lease"]),
             result=_restored(content["result"]),
         )

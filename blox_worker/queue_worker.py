@@ -45,6 +45,7 @@ def consume(
     _register(app, handler, acknowledgements, busy)
     _quieten()
     with Presence(store, worker) as presence:
+        handler.clear_leftovers()
         celery_worker = _new_worker(app, worker.name, stop)
         celery = threading.Thread(target=celery_worker.start, name="celery", daemon=True)
         celery.start()
@@ -55,6 +56,8 @@ def consume(
         with busy:
             pass  # a training that is stopping
         celery.join(_LEAVE_S)
+        if handler.exit_code == 0:
+            handler.clear_leftovers()
         presence.is_to_stay = handler.exit_code != 0
     if celery.is_alive():
         logger.warning("the broker does not answer; leaving without a word to it")

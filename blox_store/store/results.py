@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from math import isnan, nan
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select, tuple_
 
 from blox_core.result import TrainingResult
 from blox_store.store import schema
@@ -27,6 +27,8 @@ from blox_store.store.upsert import insert_or_ignore
 from blox_store.store.values import JobState, Lease, ResultRow
 
 _ROWS_PER_FETCH: Final = 2000
+_JOBS_PER_STATEMENT: Final = 500
+_KEY: Final = (schema.results.c.run_id, schema.results.c.arch_index)
 
 
 class Results:
@@ -60,6 +62,17 @@ class Results:
         )
         for row in rows:
             yield _result(row)
+
+    def among(self, jobs: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return those of some jobs, (run id, arch index), that have a result."""
+        wanted = sorted(jobs)
+        found: list[tuple[int, int]] = []
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), _JOBS_PER_STATEMENT):
+                chunk = wanted[start : start + _JOBS_PER_STATEMENT]
+                rows = select(*_KEY).where(tuple_(*_KEY).in_(chunk))
+                found += [(row.run_id, row.arch_index) for row in connection.execute(rows)]
+        return found
 
     def finished_within(self, run_id: int, window_s: float) -> tuple[int, float]:
         """Return how many results came in the last `window_s` seconds, and how long ago the first.

@@ -11,6 +11,7 @@ from blox_core import training
 from blox_core.errors import DatasetMissing
 from blox_core.recipe import preset
 from blox_store.store import JobState, NoClaim, Store, schema
+from blox_worker.checkpoints import job_stem
 from blox_worker.job import Ending
 from tests.job_runs import (
     INDEX,
@@ -77,9 +78,7 @@ def test_a_stopped_job_goes_on_to_the_undisturbed_result(store, worker, undistur
 def test_a_corrupt_checkpoint_is_reported_and_passed_over(store, worker, undisturbed, caplog):
     run = make_run(store)
     worker.settings.checkpoint_dir.mkdir()
-    bad = (
-        worker.settings.checkpoint_dir / f"torch-{TINY.fingerprint[:16]}-s3-a{INDEX}-old.checkpoint"
-    )
+    bad = worker.settings.checkpoint_dir / f"{job_stem(store.id, run.id, INDEX)}-old.checkpoint"
     bad.write_bytes(b"no checkpoint")
     assert execute(store, run, worker).ending is Ending.COMPLETED
     assert "no intact checkpoint" in caplog.text

@@ -10,6 +10,7 @@ import pytest
 from blox_core.metrics import Score
 from blox_store.errors import StoreUnavailable
 from blox_store.store import JobState, Store
+from blox_worker.checkpoints import checkpoint_path
 from blox_worker.outbox import Outbox
 from tests.job_runs import stored
 from tests.results import claimed, made_up_result, made_up_run
@@ -32,8 +33,10 @@ def files(folder):
 def test_a_kept_result_is_written_as_it_was(tmp_path, store, run, outbox):
     result = made_up_result(3, train_loss=np.array([nan, inf, 1 / 3]))
     lease = claimed(store, run, 3)
-    (tmp_path / "stem-a00003-old.checkpoint").write_bytes(b"of an earlier lease")
-    outbox.keep(lease, result, "stem-a00003")
+    checkpoint_path(tmp_path, store.id, replace(lease, token="old")).write_bytes(
+        b"of an earlier lease"
+    )
+    outbox.keep(lease, result)
     assert outbox.flush() == 1
     assert files(tmp_path) == []
     (row,) = stored(store, run)
@@ -44,15 +47,13 @@ def test_a_kept_result_is_written_as_it_was(tmp_path, store, run, outbox):
 
 def test_a_diverged_result_without_epochs_is_kept_too(store, run, outbox):
     result = made_up_result(0, status="diverged", test=None)
-    outbox.keep(claimed(store, run, 3), result, "stem")
+    outbox.keep(claimed(store, run, 3), result)
     assert outbox.flush() == 1
     assert store.jobs.counts(run.id)[JobState.DIVERGED] == 1
 
 
 def test_a_test_loss_that_is_no_number_is_kept(store, run, outbox):
-    outbox.keep(
-        claimed(store, run, 3), made_up_result(1, test=Score(top1=1, top5=2, loss=nan)), "stem"
-    )
+    outbox.keep(claimed(store, run, 3), made_up_result(1, test=Score(top1=1, top5=2, loss=nan)))
     outbox.flush()
     assert np.isnan(stored(store, run)[0].test_loss)
 
@@ -60,7 +61,7 @@ def test_a_test_loss_that_is_no_number_is_kept(store, run, outbox):
 def test_a_result_that_was_written_before_is_no_second_one(tmp_path, store, run, outbox):
     lease, result = claimed(store, run, 3), made_up_result()
     store.results.complete(lease, result)
-    outbox.keep(lease, result, "stem")
+    outbox.keep(lease, result)
     assert outbox.flush() == 1
     assert len(stored(store, run)) == 1
     assert files(tmp_path) == []
@@ -68,10 +69,10 @@ def test_a_result_that_was_written_before_is_no_second_one(tmp_path, store, run,
 
 def test_a_result_that_is_not_wanted_any_more_is_dropped(tmp_path, store, run, outbox, caplog):
     late, result = claimed(store, run, 3), made_up_result()
-    outbox.keep(late, result, "stem")
+    outbox.keep(late, result)
     store.jobs.release(late, 0)
     store.results.complete(claimed(store, run, 3), result)
-    (tmp_path / f"stem-{late.token}.checkpoint").write_bytes(b"written after that")
+    checkpoint_path(tmp_path, store.id, late).write_bytes(b"written after that")
     assert outbox.flush() == 0
     assert "is not wanted" in caplog.text
     assert files(tmp_path) == []
@@ -80,7 +81,7 @@ def test_a_result_that_is_not_wanted_any_more_is_dropped(tmp_path, store, run, o
 def test_results_of_another_store_are_left_alone(tmp_path, store, run, outbox):
     with Store(f"sqlite:///{tmp_path}/store.db-other", migrate=True) as other:
         lease = claimed(other, made_up_run(other, indices=(3,)), 3)
-        path = Outbox(tmp_path, other).keep(lease, made_up_result(), "stem")
+        path = Outbox(tmp_path, other).keep(lease, made_up_result())
     assert outbox.flush() == 0
     assert path.exists()
     assert stored(store, run) == []
@@ -90,7 +91,7 @@ def test_results_stay_on_disk_while_the_store_is_away(tmp_path, store, run, outb
     def away(*arguments):
         raise StoreUnavailable("the database is away")
 
-    path = outbox.keep(claimed(store, run, 3), made_up_result(), "stem")
+    path = outbox.keep(claimed(store, run, 3), made_up_result())
     monkeypatch.setattr(store.results, "complete", away)
     with pytest.raises(StoreUnavailable):
         outbox.flush()
@@ -101,7 +102,7 @@ def test_results_stay_on_disk_while_the_store_is_away(tmp_path, store, run, outb
 def test_a_file_that_cannot_be_read_is_reported_and_put_aside(
     tmp_path, store, run, outbox, caplog, damage
 ):
-    path = outbox.keep(claimed(store, run, 3), made_up_result(), "stem")
+    path = outbox.keep(claimed(store, run, 3), made_up_result())
     content = json.loads(path.read_bytes())
     path.write_text(
         {
@@ -111,7 +112,7 @@ def test_a_file_that_cannot_be_read_is_reported_and_put_aside(
             "a list": "[1]",
         }[damage]
     )
-    outbox.keep(replace(claimed(store, run, 4), worker="w"), made_up_result(), "other")
+    outbox.keep(replace(claimed(store, run, 4), worker="w"), made_up_result())
     assert outbox.flush() == 1
     assert "cannot be read" in caplog.text
     assert files(tmp_path) == [path.with_suffix(".unreadable").name]

@@ -4,8 +4,14 @@ import signal
 
 import pytest
 
+from blox_core.recipe import Recipe
+from blox_core.simulation import simulated_result
+from blox_core.space import Architecture
 from blox_store.store import JobState
+from blox_worker.checkpoints import job_stem
+from blox_worker.outbox import Outbox
 from tests import faults
+from tests.results import claimed
 
 EPOCHS = 25
 LONG_LEASE = {"BLOX_LEASE_S": "600"}  # whatever is given back was not waited for
@@ -146,4 +152,34 @@ def test_a_zombie_writes_nothing_of_the_job_that_it_has_lost(cluster, until):
     workers = ended_by(cluster, run)
     assert workers[job.arch_index].startswith("gpu1")
     assert job.worker in {workers[index] for index in range(3, 6)}
+    cluster.finish(run)
+
+
+def test_what_dead_workers_have_left_goes_when_another_stops_or_starts(cluster):
+    run = cluster.make_run(1)
+    cluster.scheduler(run)
+    launcher = cluster.launcher()
+    cluster.wait_until_ended(run)
+    left = cluster.checkpoints / f"{job_stem(cluster.store.id, run.id, 0)}-dead.checkpoint"
+    left.write_bytes(b"left by a worker that was killed after it had written the result")
+    faults.ask_to_stop(launcher)
+    assert cluster.exit_code(launcher) == 0
+    assert not left.exists()
+    left.write_bytes(b"again")
+    cluster.launcher()
+    cluster.wait(lambda: not left.exists(), "what was left to be deleted")
+    cluster.finish(run)
+
+
+def test_a_kept_result_is_written_when_a_worker_starts_though_no_message_comes(cluster):
+    run = cluster.make_run(1)
+    lease = claimed(cluster.store, run, 0)
+    recipe = Recipe.from_dict(run.recipe)
+    cluster.checkpoints.mkdir()
+    Outbox(cluster.checkpoints, cluster.store).keep(
+        lease, simulated_result(Architecture(0), recipe, run.seed)
+    )
+    cluster.launcher()
+    cluster.wait_until_ended(run)
+    assert cluster.tokens(run) == {0: lease.token}
     cluster.finish(run)

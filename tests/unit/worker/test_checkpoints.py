@@ -8,12 +8,13 @@ from blox_core.data import load_data
 from blox_core.space import Architecture
 from blox_core.training import train, training_identity
 from blox_store.store import Lease
-from blox_worker.checkpoints import JobCheckpoints
+from blox_worker.checkpoints import JobCheckpoints, jobs_with_checkpoints
 from tests.tiny import TINY
 
 INDEX = 14_321
-STEM = f"torch-{TINY.fingerprint[:16]}-s0-a14321"
-OTHER_JOB = f"torch-{TINY.fingerprint[:16]}-s0-a14322-t1.checkpoint"
+STORE = "0123456789abcdef" * 2
+STEM = "0123456789abcdef-r1-a14321"
+OTHER_JOB = "0123456789abcdef-r1-a14322-t1.checkpoint"
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +32,12 @@ def made(tmp_path_factory):
     return found
 
 
-def of_lease(folder, token, *, every_s=0.0, seed=0, trainer="torch"):
+def of_lease(folder, token, *, every_s=0.0, seed=0, run_id=1, store_id=STORE):
     lease = Lease(
-        run_id=1, arch_index=INDEX, token=token, worker="w", duration_s=60, attempts=0, epoch=0
+        run_id=run_id, arch_index=INDEX, token=token, worker="w", duration_s=60, attempts=0, epoch=0
     )
     identity = training_identity(Architecture(INDEX), TINY, seed, "cpu")
-    return JobCheckpoints(
-        folder, lease, identity, trainer=trainer, load=load_checkpoint, every_s=every_s
-    )
+    return JobCheckpoints(folder, store_id, lease, identity, load=load_checkpoint, every_s=every_s)
 
 
 def names(folder):
@@ -68,8 +67,7 @@ def test_a_checkpoint_replaces_the_last_one_of_its_lease(tmp_path, made):
 
 def test_a_foreign_or_corrupt_checkpoint_is_reported_and_passed_over(tmp_path, made, caplog):
     of_lease(tmp_path, "t1").save(made[0])
-    (tmp_path / f"{STEM}-t1.checkpoint").rename(tmp_path / f"{STEM[:-8]}1-a14321-t1.checkpoint")
-    (tmp_path / f"{STEM[:-8]}1-a14321-t0.checkpoint").write_bytes(b"x")
+    (tmp_path / f"{STEM}-t0.checkpoint").write_bytes(b"x")
     assert of_lease(tmp_path, "t2", seed=1).latest() is None
     assert "seed is 0, not 1" in caplog.text
     assert "no intact checkpoint" in caplog.text
@@ -90,10 +88,10 @@ def test_one_that_cannot_be_read_is_reported_and_passed_over(tmp_path, made, cap
     assert "Is a directory; start without it" in caplog.text
 
 
-def test_trainings_of_other_runs_are_left_alone(tmp_path, made):
+def test_other_runs_and_stores_are_left_alone(tmp_path, made):
     of_lease(tmp_path, "t1").save(made[0])
-    of_lease(tmp_path, "t2", seed=1).drop()
-    of_lease(tmp_path, "t3", trainer="simulated").drop()
+    of_lease(tmp_path, "t2", run_id=2).drop()
+    of_lease(tmp_path, "t3", store_id="f" * 32).drop()
     assert names(tmp_path) == [f"{STEM}-t1.checkpoint"]
 
 
@@ -111,6 +109,20 @@ def test_what_a_killed_worker_was_writing_is_dropped_with_the_rest(tmp_path):
     (tmp_path / f".{OTHER_JOB}.0badcafe.tmp").write_bytes(b"another half")
     checkpoints.drop()
     assert names(tmp_path) == [f".{OTHER_JOB}.0badcafe.tmp"]
+
+
+def test_the_jobs_of_a_store_are_found_by_their_files(tmp_path):
+    assert jobs_with_checkpoints(tmp_path / "none", STORE) == set()
+    for name in (
+        OTHER_JOB,
+        f".{STEM}-t0.checkpoint.0badcafe.tmp",
+        f"{STEM[:-5]}00007-t1.result",  # no checkpoint
+        f"{STEM[:-5]}00008-t1.unreadable",
+        f"{'f' * 16}-r1-a00009-t1.checkpoint",  # of another store
+        "notes.checkpoint",
+    ):
+        (tmp_path / name).write_bytes(b"")
+    assert jobs_with_checkpoints(tmp_path, STORE) == {(1, INDEX), (1, 14_322)}
 
 
 def test_a_lease_can_drop_its_own_checkpoint_alone(tmp_path, made):
