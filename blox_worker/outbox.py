@@ -93,6 +93,7 @@ def _read(path: Path) -> tuple[str, KeptResult] | None:
     """Return the store's identity and the result in a file, None if there is none in it."""
     try:
         content = json.loads(path.read_bytes())
+        _check_format(content)
         kept = KeptResult(
             path=path,
             lease=Lease(**content["lease"]),
@@ -107,6 +108,11 @@ def _read(path: Path) -> tuple[str, KeptResult] | None:
         with suppress(FileNotFoundError):  # another process has put it aside
             path.replace(aside)
         return None
+
+
+def _check_format(content: Mapping[str, Any]) -> None:
+    if content["format"] != _FORMAT:
+        raise ValueError(f"its format is {content['format']!r}, {_FORMAT!r} is allowed")
 
 
 def _plain(result: TrainingResult) -> dict[str, Any]:

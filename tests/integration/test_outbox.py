@@ -98,7 +98,7 @@ def test_results_stay_on_disk_while_the_store_is_away(tmp_path, store, run, outb
     assert path.exists()
 
 
-@pytest.mark.parametrize("damage", ["cut", "not JSON", "no lease", "a list"])
+@pytest.mark.parametrize("damage", ["cut", "not JSON", "no lease", "a list", "another format"])
 def test_a_file_that_cannot_be_read_is_reported_and_put_aside(
     tmp_path, store, run, outbox, caplog, damage
 ):
@@ -110,6 +110,7 @@ def test_a_file_that_cannot_be_read_is_reported_and_put_aside(
             "not JSON": "no JSON",
             "no lease": json.dumps({**content, "lease": {}}),
             "a list": "[1]",
+            "another format": json.dumps({**content, "format": "blox result 2"}),
         }[damage]
     )
     outbox.keep(replace(claimed(store, run, 4), worker="w"), made_up_result())
