@@ -78,6 +78,7 @@ def start_over(
             avoid=None,
             not_before_s=None,
             error=None,
+            furthest_epoch=None,
             priority=_JOBS.priority if priority is None else priority,
             updated_s=now_s(),
         )

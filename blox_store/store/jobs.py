@@ -126,8 +126,9 @@ class Jobs:
     def reap(self, *, max_attempts: int) -> list[Job]:
         """End all expired leases and return the jobs that had them, and those that have failed.
 
-        An expired lease counts as an attempt only if no epoch was finished under it. A job that
-        waits for another worker waits no more if none lives: it has failed after `max_attempts`.
+        An expired lease counts as an attempt unless an epoch was finished under it, further than
+        under any expired one before. A job that waits for another worker waits no more if none
+        lives: it has failed after `max_attempts`.
         """
         with self._database.read() as connection:
             if not reaping.may_reap(connection):

@@ -47,18 +47,20 @@ def reap(connection: Connection, max_attempts: int) -> list[Job]:
 
 def _end_expired(connection: Connection, living: LivingIn, max_attempts: int) -> list[Job]:
     rows = _locked(connection, _has_expired())
-    counted = [row for row in rows if row.epoch <= row.claimed_epoch]
-    count_attempts(connection, map(_attempt, counted))
-    tried = tried_by(connection, map(_key, counted))
+    counted = {_key(row): row for row in rows if not _has_come_further(row)}
+    count_attempts(connection, map(_attempt, counted.values()))
+    tried = tried_by(connection, counted)
     ended = []
     for row in rows:
         changes: dict[str, Any] = {"state": JobState.PENDING.value, **NO_LEASE}
-        if row in counted:
+        if _key(row) in counted:
             attempts = row.attempts + 1
             judged = verdict(
                 attempts, max_attempts, tried=tried[_key(row)], living=living(row.run_id)
             )
             changes |= {"attempts": attempts, "error": _lost(row), **_outcome(judged)}
+        else:
+            changes |= {"furthest_epoch": row.epoch}
         ended.append(_changed(connection, row, changes))
     return ended
 
@@ -102,6 +104,11 @@ def _avoids_somebody() -> ColumnElement[bool]:
     return and_(IS_PENDING, _JOBS.avoid.is_not(None))
 
 
+def _has_come_further(row: Row[Any]) -> bool:
+    """Return whether an attempt made progress: a job that kills its worker must not for ever."""
+    return bool(row.epoch > max(row.claimed_epoch, row.furthest_epoch or 0))
+
+
 def _waits_in_vain(row: Row[Any], living: LivingIn) -> bool:
     return all(row.avoid in own_places(worker) for worker in living(row.run_id))
 
@@ -111,7 +118,9 @@ def _key(row: Row[Any]) -> tuple[int, int]:
 
 
 def _lost(row: Row[Any]) -> str:
-    return f"the lease of worker {row.worker} expired before an epoch was finished"
+    return (
+        f"the lease of worker {row.worker} expired after epoch {row.epoch}, no further than before"
+    )
 
 
 def _attempt(row: Row[Any]) -> dict[str, Any]:

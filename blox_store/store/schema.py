@@ -98,6 +98,7 @@ jobs = Table(
     Column("error", Text),
     Column("updated_s", Double, nullable=False),
     Column("avoid", String(NAME_LENGTH)),  # a worker, or "@" and a host, that is not to have it
+    Column("furthest_epoch", Integer),  # of the attempts whose lease expired, which did not count
     PrimaryKeyConstraint("run_id", "arch_index", name="pk_jobs"),
     CheckConstraint(_one_of("state", JOB_STATES), name="ck_jobs_state"),
     CheckConstraint("arch_index BETWEEN 0 AND 91124", name="ck_jobs_arch_index"),

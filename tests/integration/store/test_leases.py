@@ -41,7 +41,7 @@ def test_only_the_reaper_ends_an_expired_lease(store, run):
     assert claim(store, run, 3) is NoClaim.DUPLICATE
     (reaped,) = store.jobs.reap(max_attempts=3)
     assert (reaped.arch_index, reaped.state, reaped.attempts) == (3, JobState.PENDING, 1)
-    assert "w0@here expired before an epoch was finished" in reaped.error
+    assert "w0@here expired after epoch 0, no further than before" in reaped.error
     with pytest.raises(LeaseLost, match="job 3 of run 1 is no longer leased to w0@here"):
         store.jobs.heartbeat(lease, 1)
     assert store.jobs.reap(max_attempts=3) == []
@@ -57,6 +57,20 @@ def test_an_expired_lease_under_which_an_epoch_was_finished_does_not_count(store
     (reaped,) = store.jobs.reap(max_attempts=1)
     assert (reaped.attempts, reaped.state) == (1, JobState.FAILED)
     assert claim(store, run, 3) is NoClaim.ENDED
+
+
+def test_a_job_that_kills_its_workers_before_their_checkpoint_fails(store, run):
+    for epoch, attempts in ((2, 0), (2, 1), (3, 1), (1, 2)):  # each from epoch 0 again
+        lease = claim(store, run, 3, lease_s=SHORT_S)
+        store.jobs.start(lease, 0)
+        store.jobs.heartbeat(lease, epoch)
+        expire(store, run, 3)
+        assert [job.attempts for job in store.jobs.reap(max_attempts=2)] == [attempts]
+    assert job(store, run, 3).state is JobState.FAILED
+    store.jobs.retry(run.id, [3])
+    store.jobs.heartbeat(claim(store, run, 3, lease_s=SHORT_S), 2)  # as if it had never been tried
+    expire(store, run, 3)
+    assert [job.attempts for job in store.jobs.reap(max_attempts=2)] == [0]
 
 
 def test_epochs_count_from_where_an_attempt_started(store, run):

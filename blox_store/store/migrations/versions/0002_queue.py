@@ -13,12 +13,13 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add the new tables, `jobs.avoid`, and the indexes for what is asked often."""
+    """Add the new tables, two columns of jobs, and the indexes for what is asked often."""
     _make_identity()
     _make_workers()
     _make_attempts()
     _make_schedulers()
     op.add_column("jobs", sa.Column("avoid", sa.String(255)))
+    op.add_column("jobs", sa.Column("furthest_epoch", sa.Integer))
     _index_jobs("ix_jobs_running", "state = 'running'")
     _index_jobs("ix_jobs_avoid", "avoid IS NOT NULL")
     op.create_index("ix_results_finished", "results", ["run_id", "finished_s"])
