@@ -153,7 +153,7 @@ def test_paused_run_is_not_published(store, run, app) -> None:
         wait_until(counted(store, run, JobState.QUEUED, len(INDICES)), "all jobs to be queued")
 
 
-def test_expired_lease_is_ended_and_its_job_published(store, run, app) -> None:
+def test_expired_lease_is_ended_and_its_job_published(store, run, app, caplog) -> None:
     store.runs.add_jobs(run.id, [4])
     lease = claim(store, run, 4, lease_s=SHORT_S)
     store.jobs.start(lease, 0)
@@ -162,6 +162,16 @@ def test_expired_lease_is_ended_and_its_job_published(store, run, app) -> None:
     with scheduling(store, run, app):
         wait_until(counted(store, run, JobState.QUEUED, 1), "the job to be queued")
     assert job(store, run, 4).attempts == 0
+    assert "job 4 of run 1: the lease of worker w0@here expired after epoch 1; it" in caplog.text
+
+
+def test_last_attempt_that_expires_is_told_with_its_error(store, run, app, caplog) -> None:
+    store.runs.add_jobs(run.id, [4])
+    claim(store, run, 4, lease_s=SHORT_S)
+    expire(store, run, 4)
+    assert scheduler(store, run, app).run(threading.Event())
+    assert job(store, run, 4).state is JobState.FAILED
+    assert f"job 4 of run 1: {job(store, run, 4).error}" in caplog.text
 
 
 def test_standby_publishes_nothing(store, run, app, caplog) -> None:
