@@ -46,10 +46,9 @@ def cost_of_connections(server: Server, url: str, run: Run, index: int) -> Conne
     database = Database(url)
     jobs = Jobs(database)
     lease = jobs.claim(
-        run.id,
+        run,
         index,
         worker="gpu0@lone",
-        trainer=run.trainer,
         trainer_revision=run.trainer_revision,
         lease_s=LEASE_S,
     )

@@ -161,10 +161,9 @@ class _Worker:
 
     def _claim(self) -> None:
         claimed = self._jobs.claim(
-            self._run.id,
+            self._run,
             next(self._next_indices),
             worker=self._name,
-            trainer=self._run.trainer,
             trainer_revision=SIMULATION_REVISION,
             lease_s=LEASE_S,
         )

@@ -118,10 +118,9 @@ def _begun(url: str, run: Run, indices: range) -> list[Lease]:
         name = f"gpu{number % _GPUS}@node{number // _GPUS}"
         workers.register(name, device="cpu", pid=number)
         lease = jobs.claim(
-            run.id,
+            run,
             index,
             worker=name,
-            trainer=run.trainer,
             trainer_revision=run.trainer_revision,
             lease_s=LEASE_S,
         )

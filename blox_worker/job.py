@@ -97,10 +97,9 @@ def run_job(
     def claim() -> Lease | NoClaim:
         Outbox(worker.settings.checkpoint_dir, store).flush()
         return store.jobs.claim(
-            run.id,
+            run,
             arch_index,
             worker=worker.name,
-            trainer=run.trainer,
             trainer_revision=trainer.revision,
             lease_s=worker.settings.lease_s,
             token=token,

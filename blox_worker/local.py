@@ -111,6 +111,7 @@ def _refusal(run: Run, reason: NoClaim) -> str:
         NoClaim.PAUSED: f"let it go on by 'blox resume --run {run.id}'",
         NoClaim.OTHER_REVISION: "install the version of Blox that made it, or make a new run by "
         "'blox init'",
+        NoClaim.OTHER_RUN: "see 'blox status', and run the same command again",
         NoClaim.UNKNOWN: "the store has no such run any more, see 'blox status'",
     }
     return f"{run}: {reason.value}; {advice[reason]}"

@@ -74,6 +74,9 @@ class MessageHandler:
                 stop=self._stop,
                 on_epoch=lambda lease, report: None,
             )
+            if isinstance(outcome, NoClaim):
+                return self._refused(run, arch_index, outcome)
+            return Fate.DONE, self._ended(run, outcome)
         except RunNotFound as error:
             return Fate.DONE, str(error)
         except StoreUnavailable as error:
@@ -82,12 +85,9 @@ class MessageHandler:
             return self._node_fault(error)
         except Exception as error:  # noqa: BLE001 - the job's own were dealt with in its attempt
             return self._node_fault(error)
-        if isinstance(outcome, NoClaim):
-            return self._refused(run, outcome)
-        return Fate.DONE, self._ended(run, outcome)
 
     def _run(self, run_id: int) -> Run:
-        """Return a run; what identifies it never changes, so that each is read once."""
+        """Return a run, which is read once: a claim says if it is not any more what it was."""
         if run_id not in self._runs:
             self._runs[run_id] = patiently(lambda: self._store.runs.find(run_id), stop=self._stop)
         return self._runs[run_id]
@@ -109,7 +109,10 @@ class MessageHandler:
         logger.info("%s %s", name_of(outcome.arch_index), text)
         return text
 
-    def _refused(self, run: Run, reason: NoClaim) -> tuple[Fate, str]:
+    def _refused(self, run: Run, arch_index: int, reason: NoClaim) -> tuple[Fate, str]:
+        if reason is NoClaim.OTHER_RUN:  # the database was restored, and has numbered anew
+            del self._runs[run.id]
+            return self.handle(run.id, arch_index)
         if reason is not NoClaim.OTHER_REVISION:
             return Fate.DONE, reason.value
         text = f"{run}: {reason.value}; this worker has another version of Blox installed"

@@ -58,10 +58,9 @@ def checkpoint_files(worker):
 
 def claim_for_another(store, run):
     return store.jobs.claim(
-        run.id,
+        run,
         INDEX,
         worker="another",
-        trainer=TORCH,
         trainer_revision=TRAINER_REVISION,
         lease_s=600,
     )

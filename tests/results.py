@@ -33,10 +33,9 @@ def made_up_run(
 def claimed(store: Store, run: Run, index: int | None = None, *, lease_s: float = 600.0) -> Lease:
     """Return the lease of a job that somebody claimed."""
     lease = store.jobs.claim(
-        run.id,
+        run,
         index,
         worker="somebody",
-        trainer=run.trainer,
         trainer_revision=run.trainer_revision,
         lease_s=lease_s,
     )

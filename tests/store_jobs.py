@@ -10,7 +10,7 @@ from tests.servers import wait_until
 
 LONG_S = 600.0
 SHORT_S = 0.05
-TRAINER = {"trainer": "torch", "trainer_revision": 1}
+REVISION = 1
 A, SAME_HOST, OTHER_HOST = "gpu0@here", "gpu1@here", "gpu0@there"
 
 
@@ -27,10 +27,24 @@ def make_run(store, *, seed=0, fingerprint="f" * 64, revision=1) -> tuple[Run, b
 
 
 def claim(
-    store, run, index=None, *, worker="w0@here", lease_s=LONG_S, **changed
+    store,
+    run,
+    index=None,
+    *,
+    worker="w0@here",
+    lease_s=LONG_S,
+    trainer_revision=REVISION,
+    token=None,
 ) -> Lease | NoClaim:
     """Claim a job, the next one without an index."""
-    return store.jobs.claim(run.id, index, worker=worker, lease_s=lease_s, **(TRAINER | changed))
+    return store.jobs.claim(
+        run,
+        index,
+        worker=worker,
+        trainer_revision=trainer_revision,
+        lease_s=lease_s,
+        token=token,
+    )
 
 
 def fail(store, run, index, *, worker, max_attempts=2, kind="Boom", backoff_s=0) -> JobState:

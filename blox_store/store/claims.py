@@ -20,22 +20,24 @@ from sqlalchemy import (
 from blox_store.store import schema
 from blox_store.store.clock import now_s
 from blox_store.store.job_rows import CLAIMABLE, IS_RUNNING, is_due, is_job
-from blox_store.store.values import JobState, Lease, NoClaim
+from blox_store.store.values import JobState, Lease, NoClaim, Run
 from blox_store.store.worker_name import own_places
 
 _JOBS = schema.jobs.c
 _RUNS = schema.runs.c
+# What a run is by, whatever its number; as a restored database may number others anew.
+_IDENTITY: Final = ("dataset", "recipe_fingerprint", "seed", "trainer", "trainer_revision")
 # How long a job that avoids the worker that asked for it is left to others.
 LEFT_TO_OTHERS_S: Final = 5.0
 
 
 def claim(
     connection: Connection,
-    run_id: int,
+    run: Run,
     arch_index: int | None,
     *,
     worker: str,
-    trainer: tuple[str, int],
+    trainer_revision: int,
     lease_s: float,
     token: str,
 ) -> Lease | NoClaim:
@@ -43,21 +45,21 @@ def claim(
 
     The lease that was taken under this token before, if there is one, is found again.
     """
-    wanted = _next_due(run_id, worker) if arch_index is None else arch_index
+    wanted = _next_due(run.id, worker) if arch_index is None else arch_index
     take = (
         _take(token, worker, lease_s)
-        .where(_JOBS.run_id == run_id, _JOBS.arch_index == wanted)
-        .where(_claimable_by(worker), _may_run(run_id, trainer))
+        .where(_JOBS.run_id == run.id, _JOBS.arch_index == wanted)
+        .where(_claimable_by(worker), _may_run(run, trainer_revision))
     )
-    again = _take_again(run_id, arch_index, token, lease_s)
+    again = _take_again(run.id, arch_index, token, lease_s)
     # A named job is taken first: of a COMMIT that hangs only that statement awaits the end. The
     # next due one must not be a second one.
     first, second = (again, take) if arch_index is None else (take, again)
     claimed = _row(connection, first) or _row(connection, second)
     if claimed is None:
-        return _refused(connection, run_id, arch_index, worker=worker, trainer=trainer)
+        return _refused(connection, run, arch_index, worker, trainer_revision)
     return Lease(
-        run_id=run_id,
+        run_id=run.id,
         arch_index=claimed.arch_index,
         token=token,
         worker=worker,
@@ -111,33 +113,29 @@ def _next_due(run_id: int, worker: str) -> ScalarSelect[int]:
     )
 
 
-def _may_run(run_id: int, trainer: tuple[str, int]) -> ColumnElement[bool]:
-    name, revision = trainer
-    run = select(_RUNS.id).where(
-        _RUNS.id == run_id,
-        _RUNS.paused.is_(False),
-        _RUNS.trainer == name,
-        _RUNS.trainer_revision == revision,
+def _may_run(run: Run, trainer_revision: int) -> ColumnElement[bool]:
+    believed = [_RUNS[name] == getattr(run, name) for name in _IDENTITY]
+    installed = _RUNS.trainer_revision == trainer_revision
+    return (
+        select(_RUNS.id)
+        .where(_RUNS.id == run.id, _RUNS.paused.is_(False), installed, *believed)
+        .exists()
     )
-    return run.exists()
 
 
 def _refused(
-    connection: Connection,
-    run_id: int,
-    arch_index: int | None,
-    *,
-    worker: str,
-    trainer: tuple[str, int],
+    connection: Connection, run: Run, arch_index: int | None, worker: str, trainer_revision: int
 ) -> NoClaim:
-    run = connection.execute(select(schema.runs).filter_by(id=run_id)).first()
-    if run is None:
+    found = connection.execute(select(schema.runs).filter_by(id=run.id)).first()
+    if found is None:
         return NoClaim.UNKNOWN
-    if (run.trainer, run.trainer_revision) != trainer:
+    if any(getattr(found, name) != getattr(run, name) for name in _IDENTITY):
+        return NoClaim.OTHER_RUN
+    if found.trainer_revision != trainer_revision:
         return NoClaim.OTHER_REVISION
     if arch_index is None:
-        return NoClaim.PAUSED if run.paused else NoClaim.NOTHING_DUE
-    return _named_refused(connection, run, arch_index, worker)
+        return NoClaim.PAUSED if found.paused else NoClaim.NOTHING_DUE
+    return _named_refused(connection, found, arch_index, worker)
 
 
 def _named_refused(

@@ -18,7 +18,7 @@ from blox_store.store.database import Database
 from blox_store.store.job_rows import CLAIMABLE, is_due, is_job, job_columns, job_of
 from blox_store.store.leases import NO_LEASE, change, lease_lost, renew
 from blox_store.store.stored_text import stored_text
-from blox_store.store.values import Attempt, DueJob, Job, JobState, Lease, NoClaim
+from blox_store.store.values import Attempt, DueJob, Job, JobState, Lease, NoClaim, Run
 from blox_store.store.workers import living_workers
 
 _JOBS = schema.jobs.c
@@ -32,17 +32,17 @@ class Jobs:
 
     def claim(
         self,
-        run_id: int,
+        run: Run,
         arch_index: int | None = None,
         *,
         worker: str,
-        trainer: str,
         trainer_revision: int,
         lease_s: float,
         token: str | None = None,
     ) -> Lease | NoClaim:
         """Take the lease of a job for `lease_s` seconds, or say why not.
 
+        `trainer_revision` is the one that is installed; the run must be as the caller knows it.
         Without an arch index it is the due job of the highest priority, then the lowest index. A
         job whose lease has expired is not taken: that is for `reap`; nor is one that avoids this
         worker or its host. A named job that cannot be run now goes back to `pending`, so that its
@@ -52,10 +52,10 @@ class Jobs:
         with self._database.write() as connection:
             return claims.claim(
                 connection,
-                run_id,
+                run,
                 arch_index,
                 worker=worker,
-                trainer=(trainer, trainer_revision),
+                trainer_revision=trainer_revision,
                 lease_s=lease_s,
                 token=token or uuid4().hex,
             )

@@ -36,6 +36,7 @@ class NoClaim(Enum):
     ENDED = "the job has ended"
     PAUSED = "the run is paused"
     NOT_DUE = "the job is not due yet"
+    OTHER_RUN = "the store has another run of this number"
     OTHER_REVISION = "the run belongs to another trainer or trainer revision"
 
 

@@ -55,9 +55,8 @@ def test_the_loop_trains_all_jobs_in_order(store, worker):
 def test_the_loop_takes_over_the_job_of_a_worker_that_died(store, tmp_path, undisturbed):
     run = make_run(store)
     store.jobs.claim(
-        run.id,
+        run,
         worker="dead",
-        trainer=TORCH,
         trainer_revision=TRAINER_REVISION,
         lease_s=0.01,
     )
@@ -72,9 +71,7 @@ def test_the_loop_takes_over_the_job_of_a_worker_that_died(store, tmp_path, undi
 
 def test_the_reaper_lets_a_lease_pass_after_a_start_and_after_an_outage(store):
     run = make_run(store)
-    store.jobs.claim(
-        run.id, worker="w", trainer=TORCH, trainer_revision=TRAINER_REVISION, lease_s=0.01
-    )
+    store.jobs.claim(run, worker="w", trainer_revision=TRAINER_REVISION, lease_s=0.01)
     (held,) = store.jobs.matching(run.id)
     wait_until(lambda: store.jobs.matching(run.id)[0].lease_left_s < 0, "the lease to expire")
     Reaper(store, lease_s=600, max_attempts=3).reap()
@@ -119,6 +116,7 @@ def test_the_loop_stops_while_it_waits(store, worker):
     [
         ({"paused": True}, "the run is paused; let it go on by 'blox resume --run 1'"),
         ({"id": 99}, "the run has no such job; the store has no such run any more"),
+        ({"seed": 99}, "the store has another run of this number; see 'blox status', and run the"),
         ({"revision": 99}, "another trainer or trainer revision; install the version of Blox"),
     ],
 )
@@ -126,7 +124,7 @@ def test_a_run_that_cannot_be_trained_here_is_one_clear_line(store, worker, chan
     run = make_run(store)
     if "paused" in change:
         store.runs.set_paused(run.id, True)
-    elif "id" in change:
+    elif "revision" not in change:
         run = replace(run, **change)
     else:
         run, _ = store.runs.create(
@@ -151,6 +149,25 @@ def test_a_worker_on_which_job_after_job_fails_stops_claiming(store, tmp_path, m
     assert charged == {3: 1, 4: 1, 5: 1, 6: 0}  # it is alone: nobody can tell whose fault it is
     (shown,) = store.workers.all()
     assert "the last by ZeroDivisionError: at once" in shown.stopped_reason
+
+
+def test_a_suspicion_waits_for_a_store_that_is_away(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "train", explode)
+    stop_it, tries = store.workers.stop, []
+
+    def stop_at_the_second_try(*arguments):
+        tries.append(arguments)
+        if len(tries) == 1:
+            raise StoreUnavailable("the database is away")
+        stop_it(*arguments)
+
+    monkeypatch.setattr(store.workers, "stop", stop_at_the_second_try)
+    worker = make_worker(tmp_path, max_faults_in_a_row=1)
+    with pytest.raises(WorkerSuspected):
+        train_locally(
+            store, make_run(store), worker=worker, stop=threading.Event(), audience=Listener()
+        )
+    assert [worker.stopped_reason is None for worker in store.workers.all()] == [False]
 
 
 def test_its_jobs_are_cleared_if_another_worker_can_try_them(store, tmp_path, monkeypatch):

@@ -5,12 +5,13 @@ import threading
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from blox_core import training
 from blox_core.recipe import preset
-from blox_store.errors import StoreUnavailable
+from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.program import FAILURE
-from blox_store.store import JobState
+from blox_store.store import JobState, schema
 from blox_worker.lifeline import USELESS, ChildLine, Lifeline
 from blox_worker.message import Fate, MessageHandler
 from tests.job_runs import INDEX, make_run, make_worker
@@ -133,3 +134,47 @@ def test_a_stop_while_the_store_is_away_sends_the_message_back(store, handler, s
     monkeypatch.setattr(store.jobs, "claim", away)
     assert handler.handle(run.id, INDEX) == (Fate.BACK, "the database is away")
     assert handler.exit_code == 0
+
+
+def test_a_run_that_was_restored_as_another_one_is_read_anew(store, handler, stop):
+    run = make_run(store, ONE_EPOCH, indices=(INDEX, INDEX + 1))
+    handler.handle(run.id, INDEX)
+    with store._database.write() as connection:
+        connection.execute(update(schema.runs).values(seed=99))
+    fate, text = handler.handle(run.id, INDEX + 1)
+    assert (fate, text.startswith("val "), stop.is_set()) == (Fate.DONE, True, False)
+    assert handler._runs[run.id].seed == 99
+    assert store.jobs.counts(run.id)[JobState.SUCCEEDED] == 2
+
+
+@pytest.fixture
+def suspicious(store, tmp_path, stop, lifeline, monkeypatch):
+    """A handler that the first failure of a job makes suspect its worker, and a run."""
+
+    def explode(*arguments, **options):
+        raise ZeroDivisionError("at once")
+
+    monkeypatch.setattr(training, "train", explode)
+    worker = make_worker(tmp_path, max_faults_in_a_row=1)
+    return MessageHandler(store, worker, stop=stop, lifeline=lifeline), make_run(store)
+
+
+@pytest.mark.parametrize(
+    ("error", "stops", "text", "exit_code"),
+    [
+        (StoreError("refused"), False, "StoreError: refused", FAILURE),
+        (StoreUnavailable("away"), True, "away", 0),
+    ],
+)
+def test_a_suspicion_that_cannot_be_written_escapes_nobody(
+    store, suspicious, stop, monkeypatch, error, stops, text, exit_code
+):
+    def fail(*arguments):
+        if stops:
+            stop.set()
+        raise error
+
+    handler, run = suspicious
+    monkeypatch.setattr(store.workers, "stop", fail)
+    assert handler.handle(run.id, INDEX) == (Fate.BACK, text)
+    assert (handler.exit_code, stop.is_set()) == (exit_code, True)

@@ -27,10 +27,9 @@ def store(database_url):
 
 def claim(store, run, index, worker, *, lease_s=600.0):
     lease = store.jobs.claim(
-        run.id,
+        run,
         index,
         worker=worker,
-        trainer=run.trainer,
         trainer_revision=run.trainer_revision,
         lease_s=lease_s,
     )

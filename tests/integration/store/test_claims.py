@@ -28,7 +28,6 @@ def test_a_claim_says_why_it_got_nothing(store, run):
     assert claim(store, run, 4) is NoClaim.UNKNOWN
     assert claim(store, replace(run, id=99), 3) is NoClaim.UNKNOWN
     assert claim(store, run, 5, trainer_revision=2) is NoClaim.OTHER_REVISION
-    assert claim(store, run, 5, trainer="simulated") is NoClaim.OTHER_REVISION
     lease = claim(store, run, 7)
     store.results.complete(lease, made_up_result())
     assert claim(store, run, 7) is NoClaim.ENDED
@@ -37,6 +36,22 @@ def test_a_claim_says_why_it_got_nothing(store, run):
     assert claim(store, run) is NoClaim.PAUSED
     store.runs.set_paused(run.id, False)
     assert claim(store, run).arch_index == 5
+
+
+@pytest.mark.parametrize(
+    "believed",
+    [
+        {"dataset": "cifar10"},
+        {"recipe_fingerprint": "0" * 64},
+        {"seed": 99},
+        {"trainer": "simulated"},
+        {"trainer_revision": 2},
+    ],
+)
+def test_a_run_that_is_not_what_the_worker_takes_it_for_is_refused(store, run, believed):
+    for index in (5, None):
+        assert claim(store, replace(run, **believed), index) is NoClaim.OTHER_RUN
+    assert claim(store, run, 5).arch_index == 5
 
 
 @pytest.mark.parametrize("index", [5, None])
