@@ -146,10 +146,15 @@ class _Attempt:
             if isinstance(error, StoreUnavailable) and self._stop.is_set():
                 return self._ended(Ending.STOPPED, error=str(error))  # the lease will run out
             if is_node_fault(error):
-                with suppress(StoreError):  # what cannot be given back now runs out by itself
-                    self._store.jobs.release(self._lease, self._heartbeat.epoch)
+                self._give_back()
                 raise
             return self._failed(error)
+
+    def _give_back(self) -> None:
+        """Leave the job to others for a while: this worker is the first to come back for it."""
+        wait_s = self._worker.settings.retry_backoff_s
+        with suppress(StoreError):  # what cannot be given back now runs out by itself
+            self._store.jobs.release(self._lease, self._heartbeat.epoch, wait_s=wait_s)
 
     def _run_to_end(self, on_epoch: JobReport) -> JobOutcome:
         recipe = Recipe.from_dict(self._run.recipe)

@@ -80,13 +80,17 @@ class Jobs:
             started = change(lease, lease_until_s=until_s, epoch=epoch, claimed_epoch=epoch)
             _require(connection.scalar(started), lease)
 
-    def release(self, lease: Lease, epoch: int) -> None:
+    def release(self, lease: Lease, epoch: int, *, wait_s: float = 0.0) -> None:
         """Give a lease back without having ended the job; the attempt does not count.
 
-        Raises LeaseLost if the job is no longer this lease's.
+        The job is due again after `wait_s` seconds. Raises LeaseLost if it is no longer this
+        lease's.
         """
+        given_back = {"state": JobState.PENDING.value, "epoch": epoch, **NO_LEASE}
+        if wait_s:
+            given_back["not_before_s"] = now_s() + wait_s
         with self._database.write() as connection:
-            released = change(lease, state=JobState.PENDING.value, epoch=epoch, **NO_LEASE)
+            released = change(lease, **given_back)
             _require(connection.scalar(released), lease)
 
     def fail(

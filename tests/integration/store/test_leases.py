@@ -99,6 +99,15 @@ def test_a_released_job_can_be_claimed_at_once_and_nothing_counts(store, run):
     assert isinstance(claim(store, run, 3), Lease)
 
 
+def test_a_job_may_be_given_back_for_later(store, run):
+    store.jobs.release(claim(store, run, 3), 1, wait_s=LONG_S)
+    released = job(store, run, 3)
+    assert (released.state, released.attempts, released.epoch) == (JobState.PENDING, 0, 1)
+    assert LONG_S / 2 < released.due_in_s <= LONG_S
+    assert claim(store, run, 3) is NoClaim.NOT_DUE
+    assert claim(store, run).arch_index == 5
+
+
 def test_the_next_change_is_that_of_a_due_job_or_of_a_lease(store, run):
     assert store.jobs.next_change_s(run.id) == pytest.approx(0, abs=1)
     for index in (3, 5):
