@@ -20,7 +20,7 @@ from blox_core.atomic_file import replace_file
 from blox_core.environment import Environment
 from blox_core.metrics import Curves, Score
 from blox_core.result import TrainingResult
-from blox_store.errors import LeaseLost
+from blox_store.errors import LeaseLost, StoreError, StoreUnavailable
 from blox_store.store import Lease, Store
 from blox_store.store.curves import COUNTS, LOSSES
 from blox_worker.checkpoints import checkpoint_path, drop_checkpoints, job_stem
@@ -62,8 +62,9 @@ class Outbox:
         """Write all kept results of this store and return how many were accepted.
 
         One that the store does not want any more, because another worker has the job or it has
-        ended, is deleted; one that cannot be read is reported and put aside. Raises
-        StoreError if the store is away or refuses one; what is not written yet is then kept.
+        ended, is deleted; one that the store refuses is reported and left for the next time; one
+        that cannot be read is reported and put aside. Raises StoreUnavailable if the store is
+        away; what is not written yet is then kept.
         """
         return sum(self._write(kept) for kept in self._kept())
 
@@ -75,6 +76,11 @@ class Outbox:
             if self._store.jobs.has_ended(kept.lease.run_id, kept.lease.arch_index):
                 checkpoint_path(self._folder, self._store.id, kept.lease).unlink(missing_ok=True)
             kept.path.unlink(missing_ok=True)
+            return False
+        except StoreUnavailable:
+            raise
+        except StoreError as error:  # no reason to keep this worker from other jobs
+            logger.error("kept result %s cannot be written: %s", kept.path.name, error)
             return False
         drop_checkpoints(self._folder, self._stem(kept.lease))
         kept.path.unlink(missing_ok=True)

@@ -58,7 +58,7 @@ def made_up_result(
     }
     return TrainingResult(
         arch_index=3,
-        recipe_fingerprint="f" * 64,
+        recipe_fingerprint=preset("digits").fingerprint,
         seed=0,
         trainer_revision=TRAINER_REVISION,
         status=status,

@@ -5,16 +5,18 @@ from threading import Barrier
 
 from sqlalchemy import update
 
+from blox_core.recipe import preset
 from blox_store.store import JobState, Lease, NoClaim, Run, Store, WorkerState, schema
 from tests.servers import wait_until
 
 LONG_S = 600.0
 SHORT_S = 0.05
 REVISION = 1
+FINGERPRINT = preset("digits").fingerprint
 A, SAME_HOST, OTHER_HOST = "gpu0@here", "gpu1@here", "gpu0@there"
 
 
-def make_run(store, *, seed=0, fingerprint="f" * 64, revision=1) -> tuple[Run, bool]:
+def make_run(store, *, seed=0, fingerprint=FINGERPRINT, revision=1) -> tuple[Run, bool]:
     """Return a run and whether it was made just now."""
     return store.runs.create(
         dataset="digits",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Update, and_, or_, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, or_, select, update
 
+from blox_core.result import TrainingResult
 from blox_store.errors import LeaseLost
 from blox_store.store import schema
 from blox_store.store.clock import now_s
@@ -13,6 +14,7 @@ from blox_store.store.job_rows import CLAIMABLE, is_job
 from blox_store.store.values import JobState, Lease
 
 _JOBS = schema.jobs.c
+_RUNS = schema.runs.c
 _WORKERS = schema.workers.c
 NO_LEASE: Final[dict[str, Any]] = {"lease_token": None, "lease_until_s": None}
 
@@ -43,18 +45,25 @@ def renew(connection: Connection, lease: Lease, epoch: int) -> bool:
     return connection.execute(renewal).first() is not None
 
 
-def finish(lease: Lease, *, state: JobState, epoch: int) -> Update:
+def finish(lease: Lease, result: TrainingResult) -> Update:
     """Return the statement that ends a job under its lease, or under none if nobody holds it.
 
-    The second is for a result that was finished after its lease had been reaped.
+    The second is for a result that was finished after its lease had been reaped; a database that
+    was restored meanwhile may have another run under that number.
     """
-    unheld = and_(is_job(lease.run_id, lease.arch_index), _JOBS.state.in_(CLAIMABLE))
+    run = select(_RUNS.id).where(
+        _RUNS.id == lease.run_id,
+        _RUNS.recipe_fingerprint == result.recipe_fingerprint,
+        _RUNS.seed == result.seed,
+    )
+    job = is_job(lease.run_id, lease.arch_index)
+    unheld = and_(job, _JOBS.state.in_(CLAIMABLE), run.exists())
     return (
         update(schema.jobs)
         .where(or_(held_by(lease), unheld))
         .values(
-            state=state.value,
-            epoch=epoch,
+            state=JobState(result.status).value,
+            epoch=len(result.curves),
             worker=lease.worker,
             error=None,
             avoid=None,

@@ -24,7 +24,7 @@ from blox_store.store.curves import (
 from blox_store.store.database import Database
 from blox_store.store.leases import finish, lease_lost
 from blox_store.store.upsert import insert_or_ignore
-from blox_store.store.values import JobState, Lease, ResultRow
+from blox_store.store.values import Lease, ResultRow
 
 _ROWS_PER_FETCH: Final = 2000
 _JOBS_PER_STATEMENT: Final = 500
@@ -41,12 +41,11 @@ class Results:
         """Write a result and end its job, in one transaction; losses are rounded to 6 decimals.
 
         Writing the same result again is a success, for a connection can drop during COMMIT. A
-        result whose lease was reaped is accepted if nobody else holds the job and it has not
-        ended. Raises LeaseLost otherwise, and then writes nothing.
+        result whose lease was reaped is accepted if nobody else holds the job, it has not ended,
+        and the run is the one that it was trained for. Raises LeaseLost otherwise, and then writes nothing.
         """
         with self._database.write() as connection:
-            ended = finish(lease, state=JobState(result.status), epoch=len(result.curves))
-            if connection.execute(ended).rowcount == 1:
+            if connection.execute(finish(lease, result)).rowcount == 1:
                 environment_id = _environment_id(connection, asdict(result.environment))
                 values = _row(lease, result) | {"environment_id": environment_id}
                 connection.execute(insert(schema.results).values(finished_s=now_s(), **values))

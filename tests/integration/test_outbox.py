@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from blox_core.metrics import Score
-from blox_store.errors import StoreUnavailable
+from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState, Store
 from blox_worker.checkpoints import checkpoint_path
 from blox_worker.outbox import Outbox
@@ -76,6 +76,24 @@ def test_a_result_that_is_not_wanted_any_more_is_dropped(tmp_path, store, run, o
     assert outbox.flush() == 0
     assert "is not wanted" in caplog.text
     assert files(tmp_path) == []
+
+
+def test_a_result_that_the_store_refuses_holds_up_no_other(
+    tmp_path, store, run, outbox, monkeypatch, caplog
+):
+    for index in (3, 4):
+        outbox.keep(claimed(store, run, index), made_up_result())
+    complete = store.results.complete
+
+    def refuse_one(lease, result):
+        if lease.arch_index == 3:
+            raise StoreError("refused a statement: out of range")
+        complete(lease, result)
+
+    monkeypatch.setattr(store.results, "complete", refuse_one)
+    assert outbox.flush() == 1
+    (kept,) = files(tmp_path)
+    assert f"kept result {kept} cannot be written: refused a statement: out of range" in caplog.text
 
 
 def test_results_of_another_store_are_left_alone(tmp_path, store, run, outbox):

@@ -75,6 +75,16 @@ def test_a_late_result_is_accepted_if_nobody_else_holds_the_job(store, run):
     assert len(stored(store, run)) == 1
 
 
+@pytest.mark.parametrize("other", [{"seed": 1}, {"recipe_fingerprint": "f" * 64}])
+def test_a_late_result_of_another_run_of_that_number_is_refused(store, run, other):
+    lease = claim(store, run, 3, lease_s=SHORT_S)
+    expire(store, run, 3)
+    store.jobs.reap(max_attempts=3)
+    with pytest.raises(LeaseLost):
+        store.results.complete(lease, replace(made_up_result(), **other))
+    assert stored(store, run) == []
+
+
 def test_a_late_result_is_refused_if_another_worker_holds_the_job(store, run):
     late = claim(store, run, 3, lease_s=SHORT_S)
     expire(store, run, 3)
