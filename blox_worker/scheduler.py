@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import uuid4
@@ -55,6 +56,8 @@ class Scheduler:
         self._lease_s = lease_s
         self._token = uuid4().hex
         self._was_active: bool | None = None
+        self._queued = 0
+        self._missing_at = 0.0
 
     def run(self, stop: threading.Event) -> bool:
         """Schedule until all jobs have ended or a stop is requested; return whether all have.
@@ -84,7 +87,7 @@ class Scheduler:
             return False
         for job in self._reaper.reap():
             logger.warning("job %s of run %s: %s", job.arch_index, job.run_id, _reaped(job))
-        self._publish_again_what_was_lost(stop)
+        self._publish_again_what_was_lost(counts[JobState.QUEUED], stop)
         self._publish(self._store.jobs.due(self._run.id), stop)
         return False
 
@@ -99,29 +102,47 @@ class Scheduler:
             self._was_active = active
         return active
 
-    def _publish_again_what_was_lost(self, stop: threading.Event) -> None:
+    def _publish_again_what_was_lost(self, queued: int, stop: threading.Event) -> None:
         """Publish queued jobs anew if their messages are gone: nobody else would miss them."""
         kept = self._broker.remembers(self._run)
-        if kept and self._broker.waiting():
+        if kept and not self._messages_are_missing(queued):
             return
-        queued = self._store.jobs.queued(self._run.id)
-        if queued:
-            # An empty queue is usual where the last messages are about to become claims.
-            level = logging.INFO if kept else logging.WARNING
-            logger.log(level, "the broker has lost messages; publishing %s again", len(queued))
-            self._publish(queued, stop)
-        if not kept:
+        jobs = self._store.jobs.queued(self._run.id)
+        if jobs:
+            logger.warning("the broker has lost messages; publishing %s again", len(jobs))
+        if self._publish(jobs, stop) and not kept:
             self._broker.remember(self._run)
 
-    def _publish(self, jobs: Sequence[DueJob], stop: threading.Event) -> None:
-        """Publish jobs, and mark them queued afterwards: a message too many is harmless."""
+    def _messages_are_missing(self, queued: int) -> bool:
+        """Return whether a lease has passed in which no job was claimed for want of messages.
+
+        All runs share a queue: there are too few if it is shorter than the list of queued jobs of
+        all of them. It is so for moments too, while workers claim what they have taken. Messages
+        that are one too many hide as many lost ones until they are used up.
+        """
+        jobs = self._store.jobs
+        stands_still = bool(queued) and queued == self._queued
+        are_too_few = stands_still and self._broker.waiting() < jobs.queued_in_all_runs()
+        self._queued = queued
+        now = time.monotonic()
+        are_missing = are_too_few and now >= self._missing_at
+        if are_missing or not are_too_few:
+            self._missing_at = now + self._lease_s
+        return are_missing
+
+    def _publish(self, jobs: Sequence[DueJob], stop: threading.Event) -> bool:
+        """Publish jobs, and mark them queued afterwards: a message too many is harmless.
+
+        Returns whether that was done to the end; a stop, or a lease that was lost, ends it sooner.
+        """
         ordered = self._order(self._store, self._run, jobs) if len(jobs) > 1 else jobs
         for start in range(0, len(ordered), BATCH):
             batch = ordered[start : start + BATCH]
             if stop.is_set() or (start and not self._holds_lease()):
-                return
+                return False
             self._broker.publish(self._run, batch)
             self._store.jobs.mark_queued(self._run.id, [job.arch_index for job in batch])
+        return True
 
     def _step_down(self) -> None:
         try:

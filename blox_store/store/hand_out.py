@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, delete, select, update
+from sqlalchemy import Connection, Select, delete, func, select, update
 
 from blox_store.store import schema
 from blox_store.store.clock import now_s
@@ -27,6 +27,13 @@ def due_jobs(connection: Connection, run_id: int) -> list[DueJob]:
 def queued_jobs(connection: Connection, run_id: int) -> list[DueJob]:
     """Return the jobs that are in the queue, in the order of claims."""
     return _listed(connection, _in_state(run_id, JobState.QUEUED))
+
+
+def queued_in_all_runs(connection: Connection) -> int:
+    """Return the number of jobs that are in the queue, whatever run they are of."""
+    queued = select(func.count()).select_from(schema.jobs).filter_by(state=JobState.QUEUED.value)
+    count: int = connection.execute(queued).scalar_one()
+    return count
 
 
 def chunks(indices: Iterable[int]) -> Iterator[list[int]]:

@@ -170,6 +170,11 @@ class Jobs:
         with self._database.read() as connection:
             return hand_out.queued_jobs(connection, run_id)
 
+    def queued_in_all_runs(self) -> int:
+        """Return the number of jobs of all runs whose message is in the queue."""
+        with self._database.read() as connection:
+            return hand_out.queued_in_all_runs(connection)
+
     def mark_queued(self, run_id: int, indices: Sequence[int]) -> None:
         """Mark jobs whose messages were published as queued, if they are still pending."""
         for chunk in hand_out.chunks(indices):

@@ -5,26 +5,30 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import redis
 from celery import Celery
 
 from blox_core.space import SPACE_SIZE
-from blox_store.store import JobState, Run, Store
+from blox_store.store import DueJob, JobState, Run, Store
+from blox_worker import reaper
+from blox_worker import scheduler as schedulers
 from blox_worker.broker import Broker
 from blox_worker.celery_app import make_app
 from blox_worker.reaper import Reaper
 from blox_worker.scheduler import Scheduler
 from tests.queue_messages import emptied, taken
 from tests.servers import wait_until
-from tests.store_jobs import SHORT_S, claim, expire, fail, job
+from tests.store_jobs import LONG_S, SHORT_S, claim, expire, fail, job, make_run
 
 SHAPE = {"stem_channels": 16, "classes": 10, "resolution": 32}
 INDICES = [9, 2, 7, 4]
 SEED = 11
+LEASE_S = 0.3
 
 
 @pytest.fixture
@@ -61,19 +65,23 @@ def run(store: Store) -> Run:
     return made
 
 
-def scheduler(store: Store, run: Run, app: Celery, order: str = "index") -> Scheduler:
+def scheduler(
+    store: Store, run: Run, app: Celery, order: str = "index", *, lease_s: float = 10
+) -> Scheduler:
     """Return a scheduler that is in a hurry."""
     reaper = Reaper(store, lease_s=SHORT_S, max_attempts=1)
     return Scheduler(
-        store, run, Broker(app), reaper, name="test", order=order, poll_s=0.05, lease_s=10
+        store, run, Broker(app), reaper, name="test", order=order, poll_s=0.05, lease_s=lease_s
     )
 
 
 @contextmanager
-def scheduling(store: Store, run: Run, app: Celery, order: str = "index") -> Iterator[None]:
+def scheduling(
+    store: Store, run: Run, app: Celery, order: str = "index", **options: float
+) -> Iterator[None]:
     """Run a scheduler in a thread within a block."""
     stop = threading.Event()
-    made = scheduler(store, run, app, order)
+    made = scheduler(store, run, app, order, **options)
     thread = threading.Thread(target=made.run, args=(stop,))
     thread.start()
     try:
@@ -81,6 +89,28 @@ def scheduling(store: Store, run: Run, app: Celery, order: str = "index") -> Ite
     finally:
         stop.set()
         thread.join()
+
+
+class Clock:
+    """The clock of a scheduler and its reaper, which stands still unless it is moved."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 0.0
+        self._rounds = 0
+        for module in (schedulers, reaper):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now_s))
+        remembers = Broker.remembers
+
+        def noted(broker: Broker, run: Run) -> bool:
+            self._rounds += 1
+            return remembers(broker, run)
+
+        monkeypatch.setattr(Broker, "remembers", noted)
+
+    def wait_for_rounds(self, count: int) -> None:
+        """Wait until so many whole rounds have passed."""
+        last = self._rounds + count + 1
+        wait_until(lambda: self._rounds >= last, f"{count} rounds")
 
 
 def counted(store: Store, run: Run, state: JobState, count: int) -> Callable[[], bool]:
@@ -135,12 +165,82 @@ def test_many_jobs_are_published_and_again_when_the_broker_forgets(store, run, a
     assert [index for _, index in taken(app)] == list(range(3000))
 
 
-def test_message_that_was_lost_is_published_again_once_the_queue_is_empty(store, run, app) -> None:
+def another_run(store: Store, jobs: int) -> Run:
+    """Return a run with so many jobs, all of them in the queue as far as the store knows."""
+    made, _ = make_run(store, seed=SEED + 1)
+    store.runs.add_jobs(made.id, range(jobs))
+    store.jobs.mark_queued(made.id, range(jobs))
+    return made
+
+
+def test_message_that_was_lost_is_published_again_while_another_run_has_its_own(
+    store, run, app
+) -> None:
+    other, broker = another_run(store, 3), Broker(app)
     store.runs.add_jobs(run.id, INDICES)
-    with scheduling(store, run, app):
+    with scheduling(store, run, app, lease_s=LEASE_S):
         wait_until(counted(store, run, JobState.QUEUED, len(INDICES)), "all jobs to be queued")
         taken(app)
-        wait_until(lambda: Broker(app).waiting() == len(INDICES), "the messages")
+        broker.publish(other, store.jobs.queued(other.id))
+        wait_until(lambda: broker.waiting() == len(INDICES) + 3, "the messages")
+    assert sorted(taken(app)) == sorted(
+        [[run.id, index] for index in INDICES] + [[other.id, index] for index in range(3)]
+    )
+
+
+def test_messages_are_published_again_once_a_lease_at_most(store, run, app, monkeypatch) -> None:
+    monkeypatch.setattr(Broker, "waiting", lambda self: 0)  # as if they were lost at once
+    clock = Clock(monkeypatch)
+    store.runs.add_jobs(run.id, INDICES)
+    with scheduling(store, run, app, lease_s=LONG_S):
+        wait_until(counted(store, run, JobState.QUEUED, len(INDICES)), "all jobs to be queued")
+        clock.wait_for_rounds(2)
+        assert len(taken(app)) == len(INDICES)
+        for _ in range(2):
+            clock.now_s += LONG_S
+            clock.wait_for_rounds(5)
+            assert len(taken(app)) == len(INDICES)
+
+
+def test_messages_are_not_missing_while_jobs_of_the_run_are_claimed(
+    store, run, app, monkeypatch
+) -> None:
+    monkeypatch.setattr(Broker, "waiting", lambda self: 0)
+    clock = Clock(monkeypatch)
+    store.runs.add_jobs(run.id, INDICES)
+    with scheduling(store, run, app, lease_s=LONG_S):
+        wait_until(counted(store, run, JobState.QUEUED, len(INDICES)), "all jobs to be queued")
+        taken(app)
+        for index in INDICES[:3]:
+            clock.wait_for_rounds(2)
+            claim(store, run, index)
+            clock.wait_for_rounds(2)
+            clock.now_s += LONG_S * 0.6
+    assert taken(app) == []
+
+
+def test_publishing_again_that_was_broken_off_is_not_held_to_be_done(
+    store, run, app, client, monkeypatch
+) -> None:
+    store.runs.add_jobs(run.id, range(1500))
+    broker, publish, stop = Broker(app), Broker.publish, threading.Event()
+    with scheduling(store, run, app):
+        wait_until(counted(store, run, JobState.QUEUED, 1500), "all jobs to be queued")
+        wait_until(lambda: broker.remembers(run), "the mark")
+    client.flushall()
+
+    def stop_after(self: Broker, run: Run, batch: Sequence[DueJob]) -> None:
+        publish(self, run, batch)
+        stop.set()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Broker, "publish", stop_after)
+        assert not scheduler(store, run, app).run(stop)
+    assert broker.waiting() == 1000
+    assert not broker.remembers(run)
+    with scheduling(store, run, app):
+        wait_until(lambda: broker.remembers(run), "the mark to be there again")
+    assert {index for _, index in taken(app)} == set(range(1500))
 
 
 def test_paused_run_is_not_published(store, run, app) -> None:

@@ -38,6 +38,16 @@ def test_only_pending_jobs_are_marked_as_queued(store, run):
     assert numbers(store.jobs.queued(run.id)) == [3]
 
 
+def test_queued_jobs_of_all_runs_are_counted(store, run):
+    assert store.jobs.queued_in_all_runs() == 0
+    other, _ = make_run(store, seed=1)
+    store.runs.add_jobs(other.id, [3, 4])
+    store.jobs.mark_queued(run.id, [3, 5])
+    store.jobs.mark_queued(other.id, [3, 4])
+    claim(store, run, 5)
+    assert store.jobs.queued_in_all_runs() == 3
+
+
 def test_a_job_is_told_to_have_ended(store, run):
     assert not store.jobs.has_ended(run.id, 3)
     store.results.complete(claim(store, run, 3), made_up_result())
