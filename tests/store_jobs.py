@@ -28,6 +28,11 @@ def make_run(store, *, seed=0, fingerprint=FINGERPRINT, revision=1) -> tuple[Run
     )
 
 
+def schedule(store, run, *, lease_s=LONG_S):
+    """Let a run have a scheduler, by which workers of any run get its jobs."""
+    assert store.schedulers.hold(run.id, holder="scheduler", token="s" * 32, lease_s=lease_s)
+
+
 def claim(
     store,
     run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, or_, select, update
 
 from blox_store.store import schema
 from blox_store.store.clock import now_s
@@ -71,6 +71,11 @@ class Workers:
                 )
             )
 
+    def living(self, run_id: int) -> list[str]:
+        """Return the names of the workers that take jobs of a run and were seen lately."""
+        with self._database.read() as connection:
+            return living_workers(connection, run_id)
+
     def all(self) -> list[WorkerState]:
         """Return the workers, each with its running job, by host and name."""
         runs = and_(_JOBS.worker == _WORKERS.name, _JOBS.state == JobState.RUNNING.value)
@@ -100,11 +105,21 @@ class Workers:
 
 
 def living_workers(connection: Connection, run_id: int) -> list[str]:
-    """Return the names of the workers that take jobs of a run and were seen lately."""
+    """Return the names of the workers that take jobs of a run and were seen lately.
+
+    Those that take jobs of any run get them from a queue: they count if a scheduler fills it.
+    """
+    queued_by = schema.schedulers.c
+    is_scheduled = exists().where(
+        queued_by.run_id == run_id, queued_by.until_s >= now_s() - ALIVE_S
+    )
     rows = select(_WORKERS.name).where(
         _WORKERS.stopped_reason.is_(None),
         _WORKERS.seen_s >= now_s() - ALIVE_S,
-        or_(_WORKERS.serves_run_id.is_(None), _WORKERS.serves_run_id == run_id),
+        or_(
+            _WORKERS.serves_run_id == run_id,
+            and_(_WORKERS.serves_run_id.is_(None), is_scheduled),
+        ),
     )
     return list(connection.scalars(rows))
 

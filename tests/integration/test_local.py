@@ -173,12 +173,23 @@ def test_a_suspicion_waits_for_a_store_that_is_away(store, tmp_path, monkeypatch
 def test_its_jobs_are_cleared_if_another_worker_can_try_them(store, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "train", explode)
     run = make_run(store, indices=(3, 4, 5, 6))
-    store.workers.register("cpu@elsewhere", device="cpu", pid=1)
+    store.workers.register("cpu@elsewhere", device="cpu", pid=1, run_id=run.id)
     worker = make_worker(tmp_path, retry_backoff_s=600)
     with pytest.raises(WorkerSuspected):
         train_locally(store, run, worker=worker, stop=threading.Event(), audience=Listener())
     assert {job.attempts for job in store.jobs.matching(run.id)} == {0}
     assert store.jobs.failures(run.id) == {}
+
+
+def test_its_jobs_are_not_cleared_for_a_worker_of_another_run(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "train", explode)
+    run, other = make_run(store, indices=(3, 4, 5)), make_run(store, replace(TINY, epochs=1))
+    store.workers.register("cpu@elsewhere", device="cpu", pid=1, run_id=other.id)
+    store.workers.register("gpu0@queue", device="cuda", pid=2)  # no scheduler gives it these jobs
+    worker = make_worker(tmp_path, retry_backoff_s=600)
+    with pytest.raises(WorkerSuspected):
+        train_locally(store, run, worker=worker, stop=threading.Event(), audience=Listener())
+    assert {job.attempts for job in store.jobs.matching(run.id)} == {1}
 
 
 def explode(*arguments, **options):

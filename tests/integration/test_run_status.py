@@ -215,7 +215,7 @@ def test_one_run_is_shown_with_its_workers_and_the_idle_ones(store):
 def test_jobs_are_listed_with_what_they_wait_for(store):
     run = made_up_run(store, indices=range(3))
     for worker in ("gpu0@a", "gpu0@b"):
-        store.workers.register(worker, device="cuda", pid=1)
+        store.workers.register(worker, device="cuda", pid=1, run_id=run.id)
     lease = claim(store, run, 0, "gpu0@a")
     store.jobs.fail(lease, TRACEBACK, kind="Boom", max_attempts=3, backoff_s=100)
     claim(store, run, 1, "gpu0@b")

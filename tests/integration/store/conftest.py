@@ -3,7 +3,7 @@
 import pytest
 
 from blox_store.store import Store
-from tests.store_jobs import make_run
+from tests.store_jobs import make_run, schedule
 
 
 @pytest.fixture
@@ -15,7 +15,8 @@ def store(database_url):
 
 @pytest.fixture
 def run(store):
-    """A run with the jobs 3, 5 and 7."""
+    """A run with the jobs 3, 5 and 7, and a scheduler."""
     made, _ = make_run(store)
+    schedule(store, made)
     store.runs.add_jobs(made.id, [7, 3, 5])
     return made

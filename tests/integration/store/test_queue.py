@@ -8,6 +8,14 @@ from tests.servers import wait_until
 from tests.store_jobs import LONG_S, SHORT_S, A, at_once, claim, fail, job, make_run
 
 
+@pytest.fixture
+def run(store):
+    """A run with the jobs 3, 5 and 7, that nobody schedules."""
+    made, _ = make_run(store)
+    store.runs.add_jobs(made.id, [7, 3, 5])
+    return made
+
+
 def numbers(jobs):
     return [job.arch_index for job in jobs]
 

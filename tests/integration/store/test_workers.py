@@ -2,7 +2,18 @@
 
 from dataclasses import replace
 
-from tests.store_jobs import OTHER_HOST, SAME_HOST, SHORT_S, A, claim, grow_old, start, worker_of
+from tests.store_jobs import (
+    OTHER_HOST,
+    SAME_HOST,
+    SHORT_S,
+    A,
+    claim,
+    grow_old,
+    make_run,
+    schedule,
+    start,
+    worker_of,
+)
 
 
 def test_a_worker_shows_who_and_how_it_is(store):
@@ -95,3 +106,24 @@ def test_unknown_workers_are_no_error(store):
     store.workers.fault(A, "no driver")
     store.workers.leave(A, pid=1)
     assert store.workers.all() == []
+
+
+def test_workers_of_a_run_are_those_that_get_its_jobs(store, run):
+    other, _ = make_run(store, seed=1)
+    start(store, A, run_id=run.id)
+    start(store, SAME_HOST, run_id=other.id)
+    start(store, OTHER_HOST)
+    assert sorted(store.workers.living(run.id)) == [A, OTHER_HOST]
+    assert store.workers.living(other.id) == [SAME_HOST]  # no scheduler fills the queue with it
+    store.workers.stop(A, "3 faults in a row")
+    grow_old(store, OTHER_HOST, 200)
+    assert store.workers.living(run.id) == []
+
+
+def test_a_queue_is_filled_for_a_while_after_a_scheduler_was_last_seen(store):
+    run, _ = make_run(store)
+    start(store, A)
+    schedule(store, run, lease_s=-100)
+    assert store.workers.living(run.id) == [A]
+    schedule(store, run, lease_s=-200)
+    assert store.workers.living(run.id) == []
