@@ -56,6 +56,7 @@ class Scheduler:
         self._lease_s = lease_s
         self._token = uuid4().hex
         self._was_active: bool | None = None
+        self._looked_at = time.monotonic()
         self._queued = 0
         self._missing_at = 0.0
 
@@ -85,6 +86,7 @@ class Scheduler:
             return True
         if not self._holds_lease():
             return False
+        self._wait_after_a_stall()
         for job in self._reaper.reap():
             logger.warning("job %s of run %s: %s", job.arch_index, job.run_id, _reaped(job))
         self._publish_again_what_was_lost(counts[JobState.QUEUED], stop)
@@ -101,6 +103,16 @@ class Scheduler:
                 self._reaper.wait()  # nobody can say how long no scheduler looked
             self._was_active = active
         return active
+
+    def _wait_after_a_stall(self) -> None:
+        """Let a lease pass after a round that took one: if the store hung, nobody could renew."""
+        now = time.monotonic()
+        if now - self._looked_at > self._lease_s + self._poll_s:
+            logger.warning(
+                "nothing moved for %.0f s; no lease is ended for now", now - self._looked_at
+            )
+            self._reaper.wait()
+        self._looked_at = now
 
     def _publish_again_what_was_lost(self, queued: int, stop: threading.Event) -> None:
         """Publish queued jobs anew if their messages are gone: nobody else would miss them."""

@@ -274,6 +274,36 @@ def test_last_attempt_that_expires_is_told_with_its_error(store, run, app, caplo
     assert f"job 4 of run 1: {job(store, run, 4).error}" in caplog.text
 
 
+def test_no_lease_is_ended_right_after_everything_stood_still(store, run, app, monkeypatch) -> None:
+    clock = Clock(monkeypatch)
+    store.runs.add_jobs(run.id, [4])
+    counts, hangs, hung = store.jobs.counts, threading.Event(), threading.Event()
+    go_on = threading.Event()
+
+    def counts_when_the_store_answers(run_id: int) -> dict[JobState, int]:
+        if hangs.is_set():
+            hung.set()
+            go_on.wait()
+        return counts(run_id)
+
+    with scheduling(store, run, app, lease_s=LONG_S):
+        clock.wait_for_rounds(1)
+        clock.now_s += 1  # the reaper may reap
+        clock.wait_for_rounds(1)
+        monkeypatch.setattr(store.jobs, "counts", counts_when_the_store_answers)
+        hangs.set()
+        assert hung.wait(timeout=60)
+        claim(store, run, 4, lease_s=SHORT_S)
+        expire(store, run, 4)
+        clock.now_s += LONG_S + 1
+        hangs.clear()
+        go_on.set()
+        clock.wait_for_rounds(3)
+        assert job(store, run, 4).state is JobState.RUNNING
+        clock.now_s += 1
+        wait_until(lambda: job(store, run, 4).state is not JobState.RUNNING, "the lease to end")
+
+
 def test_standby_publishes_nothing(store, run, app, caplog) -> None:
     caplog.set_level(logging.INFO, "blox_worker.scheduler")
     store.runs.add_jobs(run.id, INDICES)
