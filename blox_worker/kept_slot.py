@@ -117,7 +117,8 @@ class KeptSlot:
             self.ending = Ending.FINISHED
         elif code == USELESS:
             self.ending = Ending.USELESS
-            logger.error("%s does no more; 'blox status' says why", self.slot.name)
+            why = f": {line.fault}" if line.fault else "; 'blox status' says why"
+            logger.error("%s does no more%s", self.slot.name, why)
         elif self._stopping:
             self.ending = Ending.FAILED
             logger.error("%s was asked to stop and ended by %s", self.slot.name, how)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-# The exit code of a worker that has decided to stop claiming; its row in the store says why.
+# The exit code of a worker that has decided to stop claiming; its row in the store, or its fault, says why.
 USELESS: Final = 3
 
 _PROGRESS: Final = "progress"
@@ -47,6 +47,11 @@ class Lifeline:
     def fault(self, text: str) -> None:
         """Say which fault of the node ends this process."""
         self._send(_FAULT + " ".join(text.split())[:_SHOWN_CHARACTERS])
+
+    def useless(self, text: str) -> int:
+        """Say why this process does no more, where no store can; return the exit code for it."""
+        self.fault(text)
+        return USELESS
 
     def close(self) -> None:
         """Close this end, as this process's death does."""

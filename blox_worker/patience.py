@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from tenacity import (
@@ -17,6 +18,7 @@ from tenacity import (
 )
 
 from blox_store.errors import StoreUnavailable
+from blox_store.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -53,3 +55,23 @@ def patiently(
         reraise=True,
     )
     return retrying(action)
+
+
+def opened(url: str, *, stop: threading.Event) -> Store:
+    """Return the store of a URL, however long it is away; each try is a line of the log.
+
+    A refused login or a database that does not exist is told there too: the driver does not tell
+    them from a server that is away. Raises StoreError for what waiting cannot mend, such as
+    another schema revision, and StoreUnavailable once a stop is requested.
+    """
+    return patiently(lambda: Store(url), stop=stop)
+
+
+@contextmanager
+def unless_stopped(stop: threading.Event) -> Iterator[None]:
+    """Let a stop that was requested while the store is away end this block like any other stop."""
+    try:
+        yield
+    except StoreUnavailable:
+        if not stop.is_set():
+            raise

@@ -12,7 +12,7 @@ from rich.console import Console
 from blox_core.recipe import Recipe
 from blox_core.trainer_revision import TORCH
 from blox_store.command_line import SUCCESS
-from blox_store.errors import StoreError, StoreUnavailable
+from blox_store.errors import SchemaMismatch, StoreError, StoreUnavailable
 from blox_store.store import Run, Store
 from blox_worker.device import checked_device
 from blox_worker.display import Display
@@ -20,7 +20,7 @@ from blox_worker.errors import WorkerSuspected
 from blox_worker.job import Ending, JobOutcome, Worker
 from blox_worker.lifeline import USELESS, Lifeline
 from blox_worker.local import train_locally
-from blox_worker.patience import patiently
+from blox_worker.patience import opened, patiently, unless_stopped
 from blox_worker.presence import Presence
 from blox_worker.settings import WorkerSettings
 from blox_worker.stop import stop_requests
@@ -45,16 +45,16 @@ def train_launched(url: str, run_id: int | None, worker: Worker, lifeline: Lifel
     The death of the launcher is a request to stop. Raises what ends the process, after the
     launcher was told of it.
     """
-    with stop_requests(launched=True) as stop:
+    with stop_requests(launched=True) as stop, unless_stopped(stop):
         lifeline.on_parent_death(stop.set)
         try:
-            with patiently(lambda: Store(url), stop=stop) as store:
-                run = patiently(lambda: store.runs.find(run_id), stop=stop)
-                return _train(store, run, worker, stop, lifeline)
-        except StoreUnavailable:
-            if not stop.is_set():
-                raise
-            return SUCCESS
+            store = opened(url, stop=stop)
+        except SchemaMismatch as error:  # the next start would end alike
+            return lifeline.useless(str(error))
+        with store:
+            run = patiently(lambda: store.runs.find(run_id), stop=stop)
+            return _train(store, run, worker, stop, lifeline)
+    return SUCCESS
 
 
 def _train(

@@ -147,12 +147,12 @@ class Cluster:
         self.wait(got_so_far, f"a job in epoch {epoch}")
         return found[0]
 
-    def wait(self, condition, what: str) -> None:
-        """Wait for a condition; if it is in vain, show what the processes have printed."""
+    def wait(self, condition, what: str, *, shown=lambda: "") -> None:
+        """Wait for a condition; if it is in vain, show `shown` and what the processes printed."""
         try:
             wait_until(condition, what, PATIENCE_S)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.printed()}") from error
+            raise AssertionError(f"{error}\n{shown()}\n{self.printed()}") from error
 
     def wait_for_workers(self, *names: str) -> None:
         """Wait until workers of these names have registered."""
@@ -170,7 +170,11 @@ class Cluster:
 
     def wait_until_ended(self, run: Run) -> None:
         """Wait until all jobs of a run have ended."""
-        self.wait(lambda: self.has_ended(run), f"all jobs to end: {self.store.jobs.counts(run.id)}")
+        self.wait(
+            lambda: self.has_ended(run),
+            "all jobs to end",
+            shown=lambda: self.store.jobs.counts(run.id),
+        )
 
     def has_ended(self, run: Run) -> bool:
         """Whether all jobs of a run have ended."""
@@ -216,8 +220,12 @@ class Cluster:
 
     def printed(self) -> str:
         """Return what all processes have printed."""
-        logs = [self._log(number).read_text() for number in range(len(self.processes))]
+        logs = [self.log(number) for number in range(len(self.processes))]
         return "\n".join(f"--- process {number}\n{log}" for number, log in enumerate(logs))
+
+    def log(self, number: int) -> str:
+        """Return what the process that was started as the number-th has printed."""
+        return self._log(number).read_text()
 
     def close(self) -> None:
         """End what is left of the cluster."""

@@ -198,6 +198,16 @@ def kill_postgres(cluster: Cluster) -> None:
     cluster.postgres.kill()
 
 
+def freeze_postgres(cluster: Cluster) -> None:
+    """Let PostgreSQL answer nobody, with all its connections open."""
+    cluster.postgres.freeze()
+
+
+def thaw_postgres(cluster: Cluster) -> None:
+    """Let a frozen PostgreSQL go on."""
+    cluster.postgres.thaw()
+
+
 @contextmanager
 def commits_of_results_hang(cluster: Cluster) -> Iterator[Callable[[], bool]]:
     """Let every COMMIT of a result wait inside the server; give whether one does.

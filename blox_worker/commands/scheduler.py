@@ -12,6 +12,7 @@ from blox_store.settings import read_settings
 from blox_store.store import Run, Store
 from blox_worker.broker import Broker
 from blox_worker.celery_app import make_app
+from blox_worker.patience import opened, patiently, unless_stopped
 from blox_worker.reaper import Reaper
 from blox_worker.scheduler import ORDERS, Scheduler
 from blox_worker.settings import BrokerSettings, WorkerSettings
@@ -35,8 +36,9 @@ def scheduler(run_id: int | None, order: str, database: str | None) -> None:
     A second one stands by and takes over when the first is gone.
     """
     settings, broker = read_settings(WorkerSettings), read_settings(BrokerSettings)
-    with Store(command_line.database_url(database)) as store, stop_requests() as stop:
-        run = store.runs.find(run_id)
+    url = command_line.database_url(database)
+    with stop_requests() as stop, unless_stopped(stop), opened(url, stop=stop) as store:
+        run = patiently(lambda: store.runs.find(run_id), stop=stop)
         reaper = Reaper(store, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
         made = Scheduler(
             store,

@@ -10,7 +10,7 @@ import threading
 import click
 
 from blox_store import command_line
-from blox_store.errors import StoreUnavailable
+from blox_store.errors import SchemaMismatch
 from blox_store.settings import PREFIX, read_settings
 from blox_store.store import Store
 from blox_worker.device import checked_device
@@ -19,7 +19,7 @@ from blox_worker.gpus import CPU, Slot, slots
 from blox_worker.job import Worker
 from blox_worker.launcher import launch
 from blox_worker.lifeline import Lifeline
-from blox_worker.patience import patiently
+from blox_worker.patience import opened, patiently, unless_stopped
 from blox_worker.settings import BrokerSettings, WorkerSettings
 from blox_worker.stop import stop_requests
 
@@ -52,7 +52,10 @@ def worker(
     settings = read_settings(WorkerSettings)
     read_settings(BrokerSettings)
     chosen = slots(gpus, jobs_per_gpu, settings, socket.gethostname())
-    with Store(url) as store:
+    store = _store_to_work_on(url)
+    if store is None:
+        return command_line.SUCCESS
+    with store:
         os.environ[f"{PREFIX}DATABASE_URL"] = url  # not on a command line: it may hold a password
         click.echo(f"workers {', '.join(one.name for one in chosen)}")
         return launch(
@@ -61,6 +64,13 @@ def worker(
             settings=settings,
             on_stopped=lambda one, why: _given_up(store, one, why),
         )
+
+
+def _store_to_work_on(url: str) -> Store | None:
+    """Return the store once it is there, None if a stop is requested before."""
+    with stop_requests() as stop, unless_stopped(stop):
+        return opened(url, stop=stop)
+    return None
 
 
 def _command(slot: Slot, lifeline: int) -> list[str]:
@@ -87,16 +97,14 @@ def _work(name: str, device: str, lifeline: Lifeline, url: str) -> int:
     from blox_worker.queue_worker import consume
 
     settings, broker = read_settings(WorkerSettings), read_settings(BrokerSettings)
-    with stop_requests(launched=True) as stop:
+    with stop_requests(launched=True) as stop, unless_stopped(stop):
         lifeline.on_parent_death(stop.set)
         if device != CPU:
             _check_device(device, lifeline)
         try:
-            store = patiently(lambda: Store(url), stop=stop)
-        except StoreUnavailable:
-            if not stop.is_set():
-                raise
-            return command_line.SUCCESS
+            store = opened(url, stop=stop)
+        except SchemaMismatch as error:  # the next start would end alike
+            return lifeline.useless(str(error))
         with store:
             return consume(
                 make_app(broker.broker_url, store.id, timeout_s=broker.broker_timeout_s),
@@ -105,3 +113,4 @@ def _work(name: str, device: str, lifeline: Lifeline, url: str) -> int:
                 stop=stop,
                 lifeline=lifeline,
             )
+    return command_line.SUCCESS

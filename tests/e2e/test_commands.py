@@ -138,6 +138,8 @@ def test_the_database_may_come_from_the_environment(commands, tmp_path):
         ("blox init --recipe digits --seed 0 --priority 10", 2, "10 is not in the range 0<=x<=9"),
         ("blox train --local", 1, "holds no Blox store; make one by 'blox init'"),
         ("blox status", 1, "holds no Blox store; make one by 'blox init'"),
+        ("blox scheduler", 1, "holds no Blox store; make one by 'blox init'"),
+        ("blox worker --gpus cpu", 1, "holds no Blox store; make one by 'blox init'"),
         ("blox status --database nonsense", 1, "the database URL cannot be read; sqlite:///PATH"),
         ("blox migrate --database sqlite:////none/x.db", 1, "unable to open database file"),
         ("blox demo --dir d --architectures 9", 2, "9 is not in the range 1<=x<=8"),

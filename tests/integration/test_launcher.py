@@ -208,6 +208,15 @@ def test_a_child_that_has_decided_to_do_no_more_is_left_alone(launched):
         assert err.count(f"{name} does no more; 'blox status' says why\n") == 1
 
 
+def test_a_child_that_cannot_use_the_store_says_why_and_is_left_alone(launched):
+    launched.start("sys.exit(lifeline.useless('database d: run blox migrate'))")
+    code, _, err = launched.ended()
+    assert code == 1
+    assert len(launched.events("started")) == 2
+    for name in SLOTS:
+        assert err.count(f"{name} does no more: database d: run blox migrate\n") == 1
+
+
 def test_a_command_that_cannot_be_started_counts_as_a_child_that_died(tmp_path):
     told = []
     code = launch(

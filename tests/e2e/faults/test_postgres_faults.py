@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from tests.cluster import PACE, Cluster
 from tests.lossy_proxy import lossy_proxy
 
 SLOWLY = {"BLOX_SIMULATED_EPOCH_S": "0.4"}
+KILLED_BY_SIGNAL = 128
 LEASE_S = float(PACE["BLOX_LEASE_S"])
 
 
@@ -61,6 +63,61 @@ def test_postgres_is_away_for_longer_than_every_lease(cluster: Cluster) -> None:
     cluster.finish(run)
     assert held.items() <= cluster.tokens(run).items()
     assert "blox_worker.scheduler: job" not in cluster.printed()  # the reaper took nothing
+
+
+def missed_by(cluster: Cluster, processes: int) -> Callable[[], bool]:
+    """Return the condition that so many processes have missed PostgreSQL."""
+    return lambda: (
+        sum("; trying again" in cluster.log(number) for number in range(processes)) == processes
+    )
+
+
+def test_postgres_is_away_when_everything_starts(cluster: Cluster) -> None:
+    run = cluster.make_run(2)
+    faults.stop_postgres(cluster)
+
+    processes = [cluster.scheduler(run), cluster.launcher("0")]
+
+    cluster.wait(missed_by(cluster, 2), "both to miss PostgreSQL")
+    assert [process.poll() for process in processes] == [None, None]
+    faults.start_postgres(cluster)
+    cluster.finish(run)
+    assert "Traceback" not in cluster.printed()
+
+
+def test_what_waits_for_postgres_at_its_start_can_be_stopped(cluster: Cluster) -> None:
+    run = cluster.make_run(2)
+    faults.stop_postgres(cluster)
+    processes = [cluster.scheduler(run), cluster.launcher("0")]
+    cluster.wait(missed_by(cluster, 2), "both to miss PostgreSQL")
+
+    for process in processes:
+        faults.ask_to_stop(process)
+
+    assert [cluster.exit_code(process) for process in processes] == [0, 0]
+    assert "Traceback" not in cluster.printed()
+
+
+def test_postgres_hangs_and_the_second_request_to_stop_does_not_wait_for_it(
+    cluster: Cluster,
+) -> None:
+    run = cluster.make_run(2)
+    scheduler, launcher = cluster.scheduler(run), cluster.launcher("0", **SLOWLY)
+    cluster.wait_for_epoch(run)
+    faults.freeze_postgres(cluster)
+
+    for process in (scheduler, launcher):
+        faults.ask_to_stop(process)
+    cluster.wait(lambda: "stopping as asked" in cluster.printed(), "the launcher to wait")
+    for process in (scheduler, launcher):
+        faults.ask_to_stop(process)
+
+    killed = KILLED_BY_SIGNAL + signal.SIGTERM
+    assert [cluster.exit_code(process) for process in (scheduler, launcher)] == [killed, killed]
+    faults.thaw_postgres(cluster)
+    cluster.scheduler(run)
+    cluster.launcher("0")
+    cluster.finish(run)
 
 
 def stop_launcher(cluster: Cluster, launcher: faults.Process) -> None:

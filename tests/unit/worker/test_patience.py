@@ -3,7 +3,8 @@ import threading
 import pytest
 
 from blox_store.errors import SchemaMismatch, StoreUnavailable
-from blox_worker.patience import patiently
+from blox_worker import patience
+from blox_worker.patience import opened, patiently, unless_stopped
 
 
 class Away:
@@ -41,3 +42,21 @@ def test_what_is_no_outage_is_raised_at_once():
     with pytest.raises(SchemaMismatch):
         patiently(away, stop=threading.Event())
     assert away.tries == 1
+
+
+def test_a_store_that_is_away_is_opened_once_it_is_back(monkeypatch, caplog):
+    away = Away(1)
+    monkeypatch.setattr(patience, "Store", lambda url: (url, away()))
+    assert opened("url", stop=threading.Event()) == ("url", "back")
+    assert "away; trying again" in caplog.text
+
+
+def test_an_outage_ends_a_block_well_if_a_stop_was_requested():
+    stop = threading.Event()
+    with pytest.raises(StoreUnavailable), unless_stopped(stop):
+        raise StoreUnavailable("away")
+    stop.set()
+    with unless_stopped(stop):
+        raise StoreUnavailable("away")
+    with pytest.raises(SchemaMismatch), unless_stopped(stop):
+        raise SchemaMismatch("old")

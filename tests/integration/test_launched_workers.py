@@ -1,0 +1,64 @@
+"""Workers of a launcher that cannot begin: they tell it why, and whether to try again."""
+
+import os
+import threading
+
+import pytest
+
+from blox_store.errors import StoreUnavailable
+from blox_worker import patience
+from blox_worker.commands.worker import _work
+from blox_worker.lifeline import USELESS, ChildLine, Lifeline
+from blox_worker.training_session import train_launched
+from tests.job_runs import make_worker
+
+
+def work(url, folder, lifeline):
+    return _work("cpu@test", "cpu", lifeline, url)
+
+
+def train(url, folder, lifeline):
+    return train_launched(url, None, make_worker(folder), lifeline)
+
+
+@pytest.fixture
+def line():
+    """The launcher's end of a lifeline."""
+    opened = ChildLine()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def lifeline(line):
+    made = Lifeline(os.dup(line.child_descriptor))
+    yield made
+    made._socket.close()
+
+
+@pytest.mark.parametrize("begin", [work, train])
+def test_a_store_of_another_schema_is_not_tried_again(begin, line, lifeline, sqlite_url, tmp_path):
+    assert begin(sqlite_url, tmp_path, lifeline) == USELESS
+    line.read()
+    assert "holds no Blox store; make one by 'blox init'" in line.fault
+
+
+@pytest.mark.parametrize("begin", [work, train])
+def test_the_death_of_the_launcher_ends_the_wait_for_a_store(
+    begin, line, lifeline, tmp_path, monkeypatch
+):
+    asked = threading.Event()
+
+    def away(url):
+        asked.set()
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(patience, "Store", away)
+
+    def die():
+        asked.wait()
+        line.close()
+
+    threading.Thread(target=die).start()
+    assert begin("postgresql://h/d", tmp_path, lifeline) == 0
+    assert asked.is_set()
