@@ -14,6 +14,7 @@ from blox_store.settings import read_settings
 from blox_store.store import Store
 from blox_worker.arch_indices import parse_indices
 from blox_worker.new_run import MadeRun, make_run
+from blox_worker.next_step import next_step
 from blox_worker.priority import MAX_PRIORITY
 from blox_worker.settings import RunSettings
 from blox_worker.trainers import TRAINERS
@@ -70,7 +71,8 @@ def init(
         made = make_run(
             store, recipe, seed=seed, indices=indices, trainer=trainer, priority=priority
         )
-    _show(made, were_there=len(indices) - made.jobs_added)
+        _show(made, were_there=len(indices) - made.jobs_added)
+        click.echo(next_step(store, made.run))
 
 
 def _show(made: MadeRun, *, were_there: int) -> None:
@@ -79,8 +81,3 @@ def _show(made: MadeRun, *, were_there: int) -> None:
     click.echo(f"{counted(made.jobs_added, 'job')} added, {were_there:,} {verb} there")
     if made.run.trainer == SIMULATED:
         click.echo("a simulation: all of the run is real but its figures, which are made up")
-    number = made.run.id
-    click.echo(
-        f"train it by 'blox train --local --run {number}', or on a cluster by "
-        f"'blox scheduler --run {number}' and 'blox worker'"
-    )

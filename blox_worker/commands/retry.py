@@ -9,6 +9,7 @@ import click
 from blox_store import command_line
 from blox_store.store import JobState, Run, Store
 from blox_worker.arch_indices import parse_indices
+from blox_worker.next_step import next_step
 from blox_worker.priority import MAX_PRIORITY
 from blox_worker.wording import counted
 
@@ -44,7 +45,9 @@ def retry(
         if indices is not None:
             _refuse_others(store, run, indices)
         retried = store.jobs.retry(run.id, indices, priority=priority)
-    click.echo(f"{run}: {counted(len(retried), 'failed job')} to be tried again")
+        click.echo(f"{run}: {counted(len(retried), 'failed job')} to be tried again")
+        if retried:
+            click.echo(next_step(store, run))
 
 
 def _refuse_others(store: Store, run: Run, indices: list[int]) -> None:

@@ -67,7 +67,15 @@ def test_bad_input_is_one_line_and_changes_nothing(store, typed, line, code, mes
 def test_all_failed_jobs_are_retried(store, typed):
     assert "3 failed jobs to be tried again" in typed("blox retry --all --run 1")[1]
     assert store.jobs.counts(1)[JobState.PENDING] == 9
-    assert "0 failed jobs to be tried again" in typed("blox retry --all")[1]
+    assert typed("blox retry --all")[1].endswith("0 failed jobs to be tried again\n")
+
+
+def test_who_retries_is_told_whether_a_scheduler_is_to_be_started(store, typed):
+    told = typed("blox retry 0")[1]
+    assert "\nno scheduler is active; train it by 'blox train --local --run 1', or on a" in told
+    assert "cluster by 'blox scheduler --run 1' and 'blox worker'\n" in told
+    assert store.schedulers.hold(1, holder="head:7", token="t", lease_s=600)
+    assert typed("blox retry 1")[1].endswith("\nscheduler head:7 looks after it\n")
 
 
 def test_jobs_are_chosen_by_state(typed):

@@ -15,8 +15,8 @@ from blox_worker.commands.init import init
 from blox_worker.new_run import make_run
 
 NEXT = (
-    "train it by 'blox train --local --run 1', or on a cluster by 'blox scheduler --run 1' and "
-    "'blox worker'"
+    "no scheduler is active; train it by 'blox train --local --run 1', or on a cluster by "
+    "'blox scheduler --run 1' and 'blox worker'"
 )
 
 
@@ -66,6 +66,13 @@ def test_a_run_is_made_and_what_to_do_next_is_said(url):
     assert make(url, "--indices", "7")[2] == "0 jobs added, 1 was there"
     assert make(url, "--indices", "7-9")[2] == "2 jobs added, 1 was there"
     assert make(url)[2] == "91,122 jobs added, 3 were there"
+
+
+def test_jobs_that_a_scheduler_gives_out_need_nothing_more(url):
+    make(url, "--indices", "7")
+    with Store(url) as store:
+        store.schedulers.hold(1, holder="head:7", token="t", lease_s=600)
+    assert make(url, "--indices", "8")[-1] == "scheduler head:7 looks after it"
 
 
 @pytest.mark.parametrize(
