@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from blox_worker.settings import WorkerSettings
+
+MAX_WAIT_S: Final = 300.0
 
 
 class Restarts:
     """The ends of one slot's child processes, one after the other.
 
-    The wait doubles with every end in a row without progress, up to `restart_backoff_max_s`; after
+    The wait doubles with every end in a row without progress, up to MAX_WAIT_S; after
     `max_faults_in_a_row` of them there is no next start.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._limit = settings.max_faults_in_a_row
-        self._max_wait_s = settings.restart_backoff_max_s
-        self._first_wait_s = min(settings.restart_backoff_s, self._max_wait_s)
+        self._first_wait_s = min(settings.restart_backoff_s, MAX_WAIT_S)
         self._next_wait_s = self._first_wait_s
         self.in_a_row = 0
 
@@ -29,5 +32,5 @@ class Restarts:
         if self.in_a_row >= self._limit:
             return None
         wait_s = self._next_wait_s
-        self._next_wait_s = min(2 * wait_s, self._max_wait_s)
+        self._next_wait_s = min(2 * wait_s, MAX_WAIT_S)
         return wait_s

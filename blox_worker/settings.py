@@ -35,7 +35,6 @@ class WorkerSettings(BaseSettings):
     retry_backoff_s: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     max_faults_in_a_row: PositiveInt = 3
     restart_backoff_s: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    restart_backoff_max_s: float = Field(default=300.0, ge=0, allow_inf_nan=False)
     gpu_inventory: str | None = None
     simulated_epoch_s: float = Field(default=0.1, ge=0, allow_inf_nan=False)
     simulated_failures: str = ""

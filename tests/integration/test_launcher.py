@@ -18,7 +18,7 @@ from tests.servers import wait_until
 
 TIMEOUT_S = 60
 SLOTS = ("gpu0@host", "gpu1@host")
-BACKOFF = {"restart_backoff_s": 0.05, "restart_backoff_max_s": 0.1}
+BACKOFF = {"restart_backoff_s": 0.05}
 
 LAUNCHER = """
 import json, logging, os, sys
@@ -304,7 +304,7 @@ def test_a_child_that_is_killed_while_it_stops_is_not_started_again(launched):
 
 
 def test_a_stop_ends_the_wait_for_the_next_start(launched):
-    launched.start("sys.exit(1)", restart_backoff_s=3600, restart_backoff_max_s=3600)
+    launched.start("sys.exit(1)", restart_backoff_s=3600)
     launched.wait_for("started", 2)
     wait_until(lambda: not launched.pids(), "the children to end")
     launched.process.terminate()

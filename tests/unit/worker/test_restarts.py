@@ -3,20 +3,18 @@ import signal
 import pytest
 
 from blox_worker.kept_slot import exit_in_words
-from blox_worker.restarts import Restarts
+from blox_worker.restarts import MAX_WAIT_S, Restarts
 from blox_worker.settings import WorkerSettings
 
 
 def restarts(**settings):
-    return Restarts(
-        WorkerSettings(**{"restart_backoff_s": 1, "restart_backoff_max_s": 5, **settings})
-    )
+    return Restarts(WorkerSettings(**{"restart_backoff_s": 1, **settings}))
 
 
 def test_the_wait_doubles_up_to_its_limit():
-    row = restarts(max_faults_in_a_row=6)
+    row = restarts(restart_backoff_s=60, max_faults_in_a_row=6)
     waits = [row.wait_s(progressed=False) for _ in range(6)]
-    assert waits == [1, 2, 4, 5, 5, None]
+    assert waits == [60, 120, 240, 300, 300, None]
     assert row.in_a_row == 6
 
 
@@ -34,14 +32,14 @@ def test_a_child_that_makes_progress_is_never_given_up():
 
 
 def test_the_limit_holds_for_the_first_wait_too():
-    row = restarts(restart_backoff_s=60, max_faults_in_a_row=10)
-    assert row.wait_s(progressed=True) == 5
-    assert row.wait_s(progressed=False) == 5
+    row = restarts(restart_backoff_s=1e308, max_faults_in_a_row=10)
+    assert row.wait_s(progressed=True) == MAX_WAIT_S
+    assert row.wait_s(progressed=False) == MAX_WAIT_S
 
 
 def test_very_many_ends_in_a_row_are_no_overflow():
-    row = restarts(restart_backoff_max_s=1e308, max_faults_in_a_row=5000)
-    assert max(row.wait_s(progressed=False) for _ in range(4999)) == 1e308
+    row = restarts(max_faults_in_a_row=5000)
+    assert max(row.wait_s(progressed=False) for _ in range(4999)) == MAX_WAIT_S
 
 
 @pytest.mark.parametrize(
