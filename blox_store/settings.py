@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blox_store.errors import SettingsError
+from blox_store.passwords import without_passwords
 
 PREFIX = "BLOX_"
-_PASSWORD = re.compile(r"(://[^:@/\s]*):[^@\s]*@")  # of a URL
 
 
 class StoreSettings(BaseSettings):
@@ -32,7 +31,7 @@ def read_settings(kind: type[AnySettings]) -> AnySettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(map(str, first["loc"]))
-        shown = _PASSWORD.sub(r"\1:***@", repr(first["input"]))
+        shown = without_passwords(repr(first["input"]))
         got = f"{PREFIX}{name.upper()}={shown}: " if name else ""
         message = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{got}{message}") from error

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
+from blox_store.passwords import without_passwords
 from blox_store.store import JobState
 
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
-_SECRETS: Final = (
-    (re.compile(r"(://[^:@/\s]*):[^@/\s]+@"), r"\1:***@"),
-    (re.compile(r"(?i)(password=)[^\s&'\"]+"), r"\1***"),
-)
 
 
 def counted(number: int, noun: str) -> str:
@@ -40,12 +36,8 @@ def last_line(error: str | None) -> str | None:
 
 
 def without_secrets(text: str | None) -> str | None:
-    """Return a text that others wrote, such as a traceback, without the passwords of URLs in it."""
-    if text is None:
-        return None
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text
+    """Return a text that others wrote, such as a traceback, without the passwords in it."""
+    return None if text is None else without_passwords(text)
 
 
 def jobs_by_state(counts: Mapping[JobState, int] | Mapping[str, int]) -> str:

