@@ -17,6 +17,7 @@ from blox_store.store.worker_name import host_of
 _WORKERS = schema.workers.c
 _JOBS = schema.jobs.c
 ALIVE_S: Final = 180.0  # who was not seen for so long takes no more jobs
+GONE_S: Final = 86_400.0  # who was not seen for so long, and said nothing, is of no interest
 
 
 class Workers:
@@ -77,11 +78,16 @@ class Workers:
             return living_workers(connection, run_id)
 
     def all(self) -> list[WorkerState]:
-        """Return the workers, each with its running job, by host and name."""
+        """Return the workers, each with its running job, by host and name.
+
+        One that vanished is left out after GONE_S seconds: its job has long gone on elsewhere. One
+        that was stopped stays, with the reason, until another one of its name registers.
+        """
         runs = and_(_JOBS.worker == _WORKERS.name, _JOBS.state == JobState.RUNNING.value)
         rows = (
             select(*_state_columns())
             .select_from(schema.workers.outerjoin(schema.jobs, runs))
+            .where(or_(_WORKERS.stopped_reason.is_not(None), _WORKERS.seen_s >= now_s() - GONE_S))
             .order_by(_WORKERS.host, _WORKERS.name, _JOBS.updated_s)
         )
         with self._database.read() as connection:

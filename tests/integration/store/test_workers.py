@@ -86,6 +86,16 @@ def test_a_worker_that_starts_again_has_a_clean_slate(store):
     assert worker.seen_ago_s < 50
 
 
+def test_a_worker_that_vanished_is_forgotten_after_a_day_unless_it_was_stopped(store):
+    start(store, A, OTHER_HOST, SAME_HOST)
+    store.workers.stop(OTHER_HOST, "3 faults in a row")
+    for worker, ago_s in ((A, 86_500), (OTHER_HOST, 86_500), (SAME_HOST, 86_300)):
+        grow_old(store, worker, ago_s)
+    assert [worker.name for worker in store.workers.all()] == [SAME_HOST, OTHER_HOST]
+    assert store.workers.seen(A)  # it was frozen for a day
+    assert [worker.name for worker in store.workers.all()] == [A, SAME_HOST, OTHER_HOST]
+
+
 def test_a_worker_that_never_started_can_be_stopped(store):
     store.workers.stop(A, "no such GPU")
     worker = worker_of(store, A)
