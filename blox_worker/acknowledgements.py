@@ -6,6 +6,7 @@ on; but the message keeps the only place that the worker has for one, and no oth
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -14,6 +15,8 @@ from celery.worker.request import Request
 
 # A connection that was lost as well is made anew by Celery in the meantime, and messages come.
 PATIENCE_S: Final = 5.0
+
+_NOT_TAKEN: Final = "Couldn't "  # ack or reject: how Celery's message begins
 
 
 class Acknowledgements:
@@ -56,3 +59,10 @@ class Acknowledgements:
                 super().acknowledge()
 
         return TellingRequest
+
+
+def in_one_line(record: logging.LogRecord) -> bool:
+    """Let Celery's word of an acknowledgement that failed pass, without 80 lines of traceback."""
+    if str(record.msg).startswith(_NOT_TAKEN):
+        record.exc_info = None
+    return True

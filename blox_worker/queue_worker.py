@@ -12,10 +12,10 @@ from celery import Celery, signals
 from celery.apps.worker import Worker as CeleryWorker
 from celery.exceptions import Reject
 from celery.platforms import SecurityWarning
-from celery.worker import state
+from celery.worker import request, state
 
 from blox_store.store import Store
-from blox_worker.acknowledgements import Acknowledgements
+from blox_worker.acknowledgements import Acknowledgements, in_one_line
 from blox_worker.broker import Broker
 from blox_worker.celery_app import TASK
 from blox_worker.job import Worker
@@ -88,6 +88,7 @@ def _quieten() -> None:
     warnings.simplefilter("ignore", SecurityWarning)
     # A message that goes back to the queue is a traceback there; the handler says why it does.
     logging.getLogger("celery.app.trace").setLevel(logging.ERROR)
+    logging.getLogger(request.__name__).addFilter(in_one_line)
 
 
 def _new_worker(app: Celery, name: str, stop: threading.Event) -> Any:

@@ -73,6 +73,7 @@ def test_redis_is_frozen_for_longer_than_its_timeouts(cluster: Cluster) -> None:
     faults.thaw_redis(cluster)
     cluster.finish(run)
     assert held.items() <= cluster.tokens(run).items()
+    assert "Traceback" not in cluster.printed()
 
 
 def test_redis_that_hangs_for_a_moment_leaves_no_worker_idle(cluster: Cluster) -> None:

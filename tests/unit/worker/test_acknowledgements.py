@@ -1,9 +1,11 @@
+import logging
 from types import SimpleNamespace
 
 import pytest
+from kombu.message import Message
 
 from blox_worker import acknowledgements as module
-from blox_worker.acknowledgements import Acknowledgements
+from blox_worker.acknowledgements import Acknowledgements, in_one_line
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +46,25 @@ def test_celery_has_time_to_connect_anew(monkeypatch):
     made = followed()
     assert not made.is_lost()
     assert not made.is_lost()
+
+
+class Gone:
+    """The channel of a connection that is lost."""
+
+    no_ack_consumers = None
+
+    def basic_ack(self, *arguments, **options):
+        raise ConnectionError("gone")
+
+    def basic_reject(self, *arguments, **options):
+        raise ConnectionError("gone")
+
+
+def test_what_the_broker_has_not_taken_is_one_line_of_the_log(caplog):
+    logger = logging.getLogger("test")
+    logger.addFilter(in_one_line)
+    Message(body=b"", channel=Gone(), delivery_tag=7).ack_log_error(logger, (ConnectionError,))
+    Message(body=b"", channel=Gone(), delivery_tag=8).reject_log_error(logger, (ConnectionError,))
+    logger.error("another error", exc_info=ValueError("x"))
+    assert [bool(record.exc_info) for record in caplog.records] == [False, False, True]
+    assert "Couldn't ack 7, reason:ConnectionError('gone')" in caplog.text
