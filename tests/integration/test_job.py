@@ -48,6 +48,18 @@ def test_a_job_is_trained_and_its_result_is_stored(database_url, worker):
         assert execute(store, run, worker, index=INDEX) is NoClaim.ENDED
 
 
+def test_a_training_that_diverges_is_kept_and_not_repeated(store, worker):
+    run = make_run(store, replace(TINY, lr=1e30))
+    assert execute(store, run, worker).ending is Ending.COMPLETED
+    (job,), (row,) = store.jobs.matching(run.id), stored(store, run)
+    assert (job.state, job.attempts) == (JobState.DIVERGED, 0)
+    assert row.status == "diverged"
+    assert len(row.train_loss) < TINY.epochs
+    assert checkpoint_files(worker) == []
+    assert execute(store, run, worker) is NoClaim.NOTHING_DUE
+    assert execute(store, run, worker, index=INDEX) is NoClaim.ENDED
+
+
 @pytest.mark.parametrize("stopped_after", [0, 1, 2])
 def test_a_stopped_job_goes_on_to_the_undisturbed_result(store, worker, undisturbed, stopped_after):
     run = make_run(store)

@@ -2,23 +2,29 @@
 
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 
 from blox_store.errors import StoreUnavailable
+from blox_store.store import JobState, Store
 from blox_worker import patience
 from blox_worker.commands.worker import _work
+from blox_worker.errors import DeviceMissing
 from blox_worker.lifeline import USELESS, ChildLine, Lifeline
 from blox_worker.training_session import train_launched
-from tests.job_runs import make_worker
+from tests.job_runs import make_run, make_worker
+
+LOST_GPU = "cuda:99"
 
 
-def work(url, folder, lifeline):
-    return _work("cpu@test", "cpu", lifeline, url)
+def work(url, folder, lifeline, device="cpu"):
+    return _work("w@test", device, lifeline, url)
 
 
-def train(url, folder, lifeline):
-    return train_launched(url, None, make_worker(folder), lifeline)
+def train(url, folder, lifeline, device="cpu"):
+    worker = replace(make_worker(folder), device=device)
+    return train_launched(url, None, worker, lifeline)
 
 
 @pytest.fixture
@@ -41,6 +47,18 @@ def test_a_store_of_another_schema_is_not_tried_again(begin, line, lifeline, sql
     assert begin(sqlite_url, tmp_path, lifeline) == USELESS
     line.read()
     assert "holds no Blox store; make one by 'blox init'" in line.fault
+
+
+@pytest.mark.parametrize("begin", [work, train])
+def test_a_gpu_that_is_lost_is_a_fault_of_the_node(begin, line, lifeline, sqlite_url, tmp_path):
+    with Store(sqlite_url, migrate=True) as store:
+        make_run(store)
+    with pytest.raises(DeviceMissing):
+        begin(sqlite_url, tmp_path, lifeline, device=LOST_GPU)
+    line.read()
+    assert f"device {LOST_GPU!r}: this machine has cpu" in line.fault
+    with Store(sqlite_url) as store:
+        assert store.jobs.counts(1)[JobState.PENDING] == 1
 
 
 @pytest.mark.parametrize("begin", [work, train])
