@@ -98,7 +98,8 @@ class Scheduler:
             self._run.id, holder=self._name, token=self._token, lease_s=self._lease_s
         )
         if active is not self._was_active:
-            logger.info("scheduler %s %s", self._name, "is active" if active else "stands by")
+            level = logging.WARNING if self._was_active else logging.INFO  # its lease was lost
+            logger.log(level, "scheduler %s %s", self._name, "is active" if active else "stands by")
             if active:
                 self._reaper.wait()  # nobody can say how long no scheduler looked
             self._was_active = active

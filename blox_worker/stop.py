@@ -21,7 +21,8 @@ def stop_requests(*, launched: bool = False) -> Iterator[threading.Event]:
     So does SIGQUIT, also as the first. Leases that are held then simply run out. The event may be
     set otherwise too, as by the death of a launcher. Under a launcher (`launched`) only SIGQUIT
     ends at once: a service manager asks all processes of a service, and the launcher asks again.
-    The signals' former handlers come back at the end.
+    The signals' former handlers come back at the end: one that comes after it ends the process by
+    itself, which has given back all leases by then and has nothing left to do.
     """
     requested = threading.Event()
     with Signals() as signals:

@@ -1,4 +1,4 @@
-"""What describes a training, and what comes out of it, needs no torch."""
+"""What describes a training, what comes out of it, and the command line need no torch."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import sys
 import pytest
 
 LIGHT = [
-    "space",
-    "recipe",
-    "metrics",
-    "environment",
-    "result",
-    "errors",
-    "identity",
-    "epoch_report",
-    "checkpoint_file",
-    "trainer_revision",
-    "simulation",
+    "blox_core.space",
+    "blox_core.recipe",
+    "blox_core.metrics",
+    "blox_core.environment",
+    "blox_core.result",
+    "blox_core.errors",
+    "blox_core.identity",
+    "blox_core.epoch_report",
+    "blox_core.checkpoint_file",
+    "blox_core.trainer_revision",
+    "blox_core.simulation",
+    "blox_worker.commands",
+    "blox_worker.commands.scheduler",
+    "blox_worker.commands.worker",
 ]
 
 
 @pytest.mark.parametrize("module", LIGHT)
 def test_module_loads_no_torch(module: str) -> None:
-    code = f"import sys, blox_core.{module}; sys.exit('torch' in sys.modules)"
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

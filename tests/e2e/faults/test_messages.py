@@ -35,8 +35,13 @@ def test_messages_of_what_is_not_in_the_store_are_forgotten(cluster: Cluster) ->
 
     cluster.scheduler(run)
     cluster.launcher("0")
+    cluster.wait_until_ended(run)
+    faults.deliver(cluster, run, 0, times=1)
 
+    cluster.wait(lambda: not cluster.broker().waiting(), "all messages to be taken")
     cluster.finish(run)
+    assert cluster.broker().waiting() == 0  # none came back from the worker that was stopped
+    assert "Traceback" not in cluster.printed()
 
 
 def test_run_is_paused_with_a_full_queue(cluster: Cluster) -> None:

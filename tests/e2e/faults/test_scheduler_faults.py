@@ -9,6 +9,7 @@ from tests import faults
 from tests.cluster import Cluster
 
 # An epoch lasts long enough to be seen: heartbeats, which report it, come every 0.5 s.
+STANDS_BY = "stands by"
 SLOWLY = {"BLOX_SIMULATED_EPOCH_S": "0.4"}
 
 
@@ -44,7 +45,10 @@ def test_scheduler_that_was_frozen_for_longer_than_its_lease_does_no_harm(cluste
 
     faults.freeze(frozen)
     cluster.wait(lambda: holds(cluster, run, standby), "the standby to be active")
+    cluster.store.runs.add_jobs(run.id, range(3, 6))
+    assert STANDS_BY not in cluster.log(0)
     faults.thaw(frozen)
+    cluster.wait(lambda: STANDS_BY in cluster.log(0), "the thawed scheduler to look")
 
     cluster.launcher("0", **SLOWLY)
     cluster.wait_for_epoch(run)
