@@ -6,66 +6,78 @@
 
 #include <memory>
 
-#include "decode.hpp"
+#include "decoder.hpp"
 #include "encode.hpp"
 
 namespace py = pybind11;
 
 namespace {
 
+using blox::Decoder;
 using blox::Field;
 using blox::Input;
 using blox::Kind;
-using blox::Output;
 
 const std::unordered_map<std::string, Kind> kKinds = {
-    {"hash", Kind::hash}, {"int", Kind::integer}, {"float", Kind::real},
-    {"str", Kind::text},  {"arch", Kind::arch},   {"b", Kind::quantised},
+    {"hash", Kind::hash},      {"int", Kind::integer},    {"u8", Kind::wide_integer},
+    {"float", Kind::millionths}, {"f8", Kind::real},      {"str", Kind::text},
+    {"text", Kind::long_text}, {"arch", Kind::arch},      {"counts", Kind::quantised},
 };
 
-Field make_field(const std::string& kind, bool is_list, std::uint32_t minimum, std::uint32_t bits,
-                 std::uint32_t images) {
+Field make_field(const std::string& kind, std::size_t length_bytes, std::uint32_t minimum,
+                 std::uint32_t bits, std::uint32_t images) {
     const auto found = kKinds.find(kind);
     if (found == kKinds.end()) {
         throw py::value_error("no kind of field is called " + kind);
     }
+    if (length_bytes != 0 && length_bytes != blox::kShortLengthBytes &&
+        length_bytes != blox::kLongLengthBytes) {
+        throw py::value_error("a list's length takes 1 or 4 bytes");
+    }
     if (found->second == Kind::quantised && (bits < 1 || bits > blox::kMaxBits)) {
         throw py::value_error("a quantised field takes 1 to 32 bits, got " + std::to_string(bits));
     }
-    return {found->second, is_list, minimum, bits, images};
+    return {found->second, length_bytes, minimum, bits, images};
 }
 
 // Bytes of an item that is itself an array; 0 for a number.
 py::ssize_t item_width(const Field& field) {
-    switch (field.kind) {
-        case Kind::hash: return blox::kHashBytes;
-        case Kind::arch: return blox::kArchBytes;
-        default: return 0;
-    }
+    const bool is_wide = field.kind == Kind::hash || field.kind == Kind::arch;
+    return is_wide ? static_cast<py::ssize_t>(blox::item_bytes(field)) : 0;
 }
 
 py::dtype item_dtype(const Field& field) {
     if (item_width(field) != 0) {
         return py::dtype::of<std::uint8_t>();
     }
-    return blox::is_narrow(field) ? py::dtype::of<std::uint16_t>() : py::dtype::of<std::uint32_t>();
+    if (field.kind == Kind::real) {
+        return py::dtype::of<double>();
+    }
+    switch (blox::item_bytes(field)) {
+        case 2: return py::dtype::of<std::uint16_t>();
+        case 4: return py::dtype::of<std::uint32_t>();
+        default: return py::dtype::of<std::uint64_t>();
+    }
 }
 
-py::array new_items(const Field& field, std::size_t count) {
-    std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(count)};
+// An array that owns what the decoder has allocated.
+py::array items_of(const Field& field, blox::Buffer& buffer) {
+    std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(buffer.size() / blox::item_bytes(field))};
     if (item_width(field) != 0) {
         shape.push_back(item_width(field));
     }
-    return py::array(item_dtype(field), shape);
+    blox::Memory memory = buffer.release();
+    const py::capsule owner(memory.get(), [](void* held) { blox::Free()(held); });
+    return py::array(item_dtype(field), shape, memory.release(), owner);
 }
 
 py::object strings_of(const Field& field, const blox::TextPool& pool) {
-    if (field.kind != Kind::text) {
+    if (!field.is_text()) {
         return py::none();
     }
     py::tuple strings(pool.texts().size());
     for (std::size_t i = 0; i < pool.texts().size(); ++i) {
-        strings[i] = py::str(pool.texts()[i].data(), pool.texts()[i].size());
+        strings[i] = py::str(pool.texts()[i]);
     }
     return std::move(strings);
 }
@@ -77,30 +89,23 @@ py::object offsets_of(const std::vector<std::int64_t>& offsets) {
     return py::array_t<std::int64_t>(static_cast<py::ssize_t>(offsets.size()), offsets.data());
 }
 
-py::tuple decode(const py::bytes& payload, const std::vector<Field>& fields) {
-    const std::string_view view = payload;
-    const auto* data = reinterpret_cast<const std::uint8_t*>(view.data());
-    blox::Plan plan;
-    {
-        py::gil_scoped_release unlocked;
-        plan = blox::plan_payload(data, view.size(), fields);
-    }
-    std::vector<py::array> arrays;
-    std::vector<Output> outputs;
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-        arrays.push_back(new_items(fields[i], plan.items(i)));
-        outputs.push_back({arrays[i].mutable_data(), blox::is_narrow(fields[i]), {}});
-    }
-    {
-        py::gil_scoped_release unlocked;
-        blox::decode_payload(data, view.size(), fields, plan, outputs);
-    }
+void feed(Decoder& decoder, const py::bytes& piece) {
+    const std::string_view view = piece;
+    const py::gil_scoped_release unlocked;
+    decoder.feed(reinterpret_cast<const std::uint8_t*>(view.data()), view.size());
+}
+
+// Leaves an empty decoder behind.
+py::tuple finish(Decoder& decoder) {
+    decoder.finish();
     py::list columns;
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-        columns.append(py::make_tuple(arrays[i], offsets_of(plan.offsets[i]),
-                                      strings_of(fields[i], outputs[i].pool)));
+    for (std::size_t i = 0; i < decoder.fields().size(); ++i) {
+        const Field& field = decoder.fields()[i];
+        blox::Column& column = decoder.columns()[i];
+        columns.append(py::make_tuple(items_of(field, column.items), offsets_of(column.offsets),
+                                      strings_of(field, column.pool)));
     }
-    return py::make_tuple(plan.rows, columns);
+    return py::make_tuple(decoder.rows(), columns);
 }
 
 void check_items(const Field& field, const py::array& items) {
@@ -113,7 +118,7 @@ void check_items(const Field& field, const py::array& items) {
 
 const std::int64_t* check_offsets(const Field& field, const py::object& offsets, std::size_t rows,
                                   const py::array& items) {
-    if (!field.is_list) {
+    if (!field.is_list()) {
         if (!offsets.is_none() || static_cast<std::size_t>(items.shape(0)) != rows) {
             throw py::value_error("a field that is no list takes one item a row and no offsets");
         }
@@ -135,9 +140,9 @@ Input make_input(const Field& field, const py::tuple& column, std::size_t rows) 
     }
     const auto items = py::reinterpret_borrow<py::array>(column[0]);
     check_items(field, items);
-    Input input{items.data(), static_cast<std::size_t>(items.shape(0)), blox::is_narrow(field),
+    Input input{items.data(), static_cast<std::size_t>(items.shape(0)),
                 check_offsets(field, column[1], rows, items), {}};
-    if (field.kind == Kind::text) {
+    if (field.is_text()) {
         for (const py::handle text : column[2]) {
             input.texts.push_back(text.cast<std::string_view>());
         }
@@ -157,7 +162,7 @@ py::bytes encode(std::size_t rows, const std::vector<Field>& fields,
     std::size_t size = 0;
     {
         py::gil_scoped_release unlocked;
-        size = blox::payload_bytes(rows, fields, inputs);
+        size = blox::rows_bytes(rows, fields, inputs);
     }
     auto* raw = PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(size));
     if (raw == nullptr) {
@@ -167,7 +172,7 @@ py::bytes encode(std::size_t rows, const std::vector<Field>& fields,
     auto* out = reinterpret_cast<std::uint8_t*>(PyBytes_AS_STRING(raw));
     {
         py::gil_scoped_release unlocked;
-        blox::encode_payload(rows, fields, inputs, out);
+        blox::encode_rows(rows, fields, inputs, out);
     }
     return payload;
 }
@@ -192,8 +197,16 @@ void register_error(py::module_& module) {
 PYBIND11_MODULE(_codec, module) {
     register_error(module);
     py::class_<Field>(module, "Field")
-        .def(py::init(&make_field), py::kw_only(), py::arg("kind"), py::arg("is_list") = false,
+        .def(py::init(&make_field), py::kw_only(), py::arg("kind"), py::arg("length_bytes") = 0,
              py::arg("minimum") = 0, py::arg("bits") = 0, py::arg("images") = 0);
-    module.def("decode", &decode, py::arg("payload"), py::arg("fields"));
+    py::class_<Decoder>(module, "Decoder")
+        .def(py::init([](std::vector<Field> fields, std::size_t max_rows, std::size_t max_bytes) {
+                 return Decoder(std::move(fields), {max_rows, max_bytes});
+             }),
+             py::arg("fields"), py::kw_only(), py::arg("max_rows"), py::arg("max_bytes"))
+        .def("feed", &feed, py::arg("piece"))
+        .def("finish", &finish);
     module.def("encode", &encode, py::arg("rows"), py::arg("fields"), py::arg("columns"));
+    module.attr("MAX_LIST") = blox::kMaxList;
+    module.attr("MAX_TEXT_BYTES") = blox::kMaxText;
 }

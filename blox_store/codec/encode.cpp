@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "utf8.hpp"
+
 namespace blox {
 
 namespace {
+
+constexpr std::size_t kMaxShort = 255;  // a length in one byte
 
 struct Span {
     std::size_t first;
@@ -20,11 +24,9 @@ Span span_of(const Input& input, std::size_t row) {
     return {static_cast<std::size_t>(first), static_cast<std::size_t>(input.offsets[row + 1] - first)};
 }
 
-std::uint64_t item_at(const Input& input, std::size_t index) {
-    if (input.narrow) {
-        return static_cast<const std::uint16_t*>(input.items)[index];
-    }
-    return static_cast<const std::uint32_t*>(input.items)[index];
+template <typename Item>
+const Item* items_of(const Input& input, Span span) {
+    return static_cast<const Item*>(input.items) + span.first;
 }
 
 void require(bool holds, const char* what, std::size_t offset) {
@@ -33,45 +35,75 @@ void require(bool holds, const char* what, std::size_t offset) {
     }
 }
 
-std::size_t text_bytes(const Input& input, Span span, std::size_t at) {
+std::size_t largest_length(std::size_t bytes, std::size_t bound) {
+    return bytes == kShortLengthBytes ? kMaxShort : bound;
+}
+
+void check_text(const Field& field, std::string_view text, std::size_t at) {
+    require(text.size() <= largest_length(text_length_bytes(field), kMaxText), "a string is too long",
+            at);
+    const std::size_t good = field.kind == Kind::text ? ascii_prefix(text) : utf8_prefix(text);
+    require(good == text.size(), "a string holds a byte that its type does not have", at);
+}
+
+std::size_t text_bytes(const Field& field, const Input& input, Span span, std::size_t at) {
     std::size_t bytes = 0;
-    for (std::size_t i = span.first; i < span.first + span.count; ++i) {
-        const std::uint64_t code = item_at(input, i);
-        require(code < input.texts.size(), "a code has no string", at + bytes);
-        require(input.texts[code].size() <= kMaxLength, "a string has over 255 bytes", at + bytes);
-        bytes += kLengthBytes + input.texts[code].size();
+    const auto* places = items_of<std::uint32_t>(input, span);
+    for (std::size_t i = 0; i < span.count; ++i) {
+        require(places[i] < input.texts.size(), "there is no such string", at + bytes);
+        const std::string_view text = input.texts[places[i]];
+        check_text(field, text, at + bytes);
+        bytes += text_length_bytes(field) + text.size();
     }
     return bytes;
 }
 
-void check_range(const Field& field, const Input& input, Span span, std::size_t at) {
-    const std::uint64_t lowest = field.kind == Kind::quantised ? field.minimum : 0;
-    const std::uint64_t highest =
-        field.kind == Kind::real
-            ? kMaxReal
-            : std::min<std::uint64_t>(field.images, lowest + (std::uint64_t{1} << field.bits) - 1);
-    for (std::size_t i = span.first; i < span.first + span.count; ++i) {
-        const std::uint64_t item = item_at(input, i);
-        require(item >= lowest && item <= highest, "a value is out of its type's range", at);
+// Without a branch in the loop, so that it becomes vector instructions.
+template <typename Item>
+void check_range(const Input& input, Span span, std::uint64_t lowest, std::uint64_t highest,
+                 std::size_t at) {
+    const Item* items = items_of<Item>(input, span);
+    Item smallest = span.count == 0 ? 0 : items[0], largest = smallest;
+    for (std::size_t i = 0; i < span.count; ++i) {
+        smallest = std::min(smallest, items[i]);
+        largest = std::max(largest, items[i]);
     }
+    require(span.count == 0 || (smallest >= lowest && largest <= highest),
+            "a value is out of its type's range", at);
+}
+
+void check_counts(const Field& field, const Input& input, Span span, std::size_t at) {
+    const std::uint64_t by_bits = field.minimum + (std::uint64_t{1} << field.bits) - 1;
+    const std::uint64_t highest = std::min<std::uint64_t>(field.images, by_bits);
+    if (item_bytes(field) == sizeof(std::uint16_t)) {
+        return check_range<std::uint16_t>(input, span, field.minimum, highest, at);
+    }
+    check_range<std::uint32_t>(input, span, field.minimum, highest, at);
 }
 
 std::size_t field_bytes(const Field& field, const Input& input, Span span, std::size_t at) {
-    if (field.kind == Kind::text) {
-        return text_bytes(input, span, at);
-    }
-    if (field.kind == Kind::real || field.kind == Kind::quantised) {
-        check_range(field, input, span, at);
+    switch (field.kind) {
+        case Kind::text:
+        case Kind::long_text: return text_bytes(field, input, span, at);
+        case Kind::millionths: check_range<std::uint32_t>(input, span, 0, kMaxMillionths, at); break;
+        case Kind::arch: {
+            const Span cells{span.first * kArchBytes, span.count * kArchBytes};
+            check_range<std::uint8_t>(input, cells, 0, kMaxCell, at);
+            break;
+        }
+        case Kind::quantised: check_counts(field, input, span, at); break;
+        default: break;
     }
     return packed_bytes(field, span.count);
 }
 
 void check_span(const Field& field, const Input& input, std::size_t row, std::size_t at) {
-    if (field.is_list) {
+    if (field.is_list()) {
         const std::int64_t first = input.offsets[row], last = input.offsets[row + 1];
         require(first >= 0 && first <= last && static_cast<std::size_t>(last) <= input.count,
                 "a list lies outside of its items", at);
-        require(static_cast<std::size_t>(last - first) <= kMaxLength, "a list has over 255 items", at);
+        require(static_cast<std::size_t>(last - first) <= largest_length(field.length_bytes, kMaxList),
+                "a list is too long", at);
     }
 }
 
@@ -90,83 +122,90 @@ std::uint8_t* store_hashes(const Input& input, Span span, std::uint8_t* out) {
     return out;
 }
 
-std::uint8_t* store_archs(const Input& input, Span span, std::uint8_t* out) {
-    const auto* in = static_cast<const std::uint8_t*>(input.items) + span.first * kArchBytes;
-    return std::copy(in, in + span.count * kArchBytes, out);
+// Items that stand in the payload as they stand in memory, on a little-endian machine.
+std::uint8_t* store_plain(const Field& field, const Input& input, Span span, std::uint8_t* out) {
+    const std::size_t width = item_bytes(field);
+    const auto* in = static_cast<const std::uint8_t*>(input.items) + span.first * width;
+    return std::copy(in, in + span.count * width, out);
 }
 
-std::uint8_t* store_texts(const Input& input, Span span, std::uint8_t* out) {
-    for (std::size_t i = span.first; i < span.first + span.count; ++i) {
-        const std::string_view text = input.texts[item_at(input, i)];
-        *out++ = static_cast<std::uint8_t>(text.size());
+std::uint8_t* store_texts(const Field& field, const Input& input, Span span, std::uint8_t* out) {
+    const auto* places = items_of<std::uint32_t>(input, span);
+    for (std::size_t i = 0; i < span.count; ++i) {
+        const std::string_view text = input.texts[places[i]];
+        out = store_le(text.size(), text_length_bytes(field), out);
         out = std::copy(text.begin(), text.end(), out);
     }
     return out;
 }
 
-// `pending` holds fewer than 8 bits between items, so that one of 32 bits always fits.
-std::uint8_t* store_counts(const Field& field, const Input& input, Span span, std::uint8_t* out) {
-    std::uint64_t pending = 0;
-    std::uint32_t held = 0;
-    for (std::size_t i = span.first; i < span.first + span.count; ++i) {
-        pending |= (item_at(input, i) - field.minimum) << held;
-        for (held += field.bits; held >= 8; held -= 8, pending >>= 8) {
-            *out++ = static_cast<std::uint8_t>(pending);
-        }
-    }
-    if (held != 0) {
-        *out++ = static_cast<std::uint8_t>(pending);
+std::uint8_t* store_millionths(const Input& input, Span span, std::uint8_t* out) {
+    const auto* items = items_of<std::uint32_t>(input, span);
+    for (std::size_t i = 0; i < span.count; ++i, out += 3) {
+        out[0] = static_cast<std::uint8_t>(items[i]);
+        out[1] = static_cast<std::uint8_t>(items[i] >> 8);
+        out[2] = static_cast<std::uint8_t>(items[i] >> 16);
     }
     return out;
+}
+
+// `pending` holds fewer than 32 bits between items, so that one of 32 bits always fits.
+template <typename Count>
+std::uint8_t* store_counts(const Field& field, const Input& input, Span span, std::uint8_t* out) {
+    const auto* items = items_of<Count>(input, span);
+    std::uint64_t pending = 0;
+    std::uint32_t held = 0;
+    for (std::size_t i = 0; i < span.count; ++i) {
+        pending |= std::uint64_t{items[i] - field.minimum} << held;
+        held += field.bits;
+        if (held >= 32) {
+            out = store_le(pending, 4, out);
+            pending >>= 32;
+            held -= 32;
+        }
+    }
+    return store_le(pending, (held + 7) / 8, out);
 }
 
 std::uint8_t* store_items(const Field& field, const Input& input, Span span, std::uint8_t* out) {
     switch (field.kind) {
         case Kind::hash: return store_hashes(input, span, out);
-        case Kind::arch: return store_archs(input, span, out);
-        case Kind::text: return store_texts(input, span, out);
-        case Kind::quantised: return store_counts(field, input, span, out);
-        case Kind::integer:
-        case Kind::real: break;
+        case Kind::text:
+        case Kind::long_text: return store_texts(field, input, span, out);
+        case Kind::millionths: return store_millionths(input, span, out);
+        case Kind::quantised: break;
+        default: return store_plain(field, input, span, out);
     }
-    const std::size_t bytes = packed_bytes(field, 1);
-    for (std::size_t i = span.first; i < span.first + span.count; ++i) {
-        out = store_le(item_at(input, i), bytes, out);
+    if (item_bytes(field) == sizeof(std::uint16_t)) {
+        return store_counts<std::uint16_t>(field, input, span, out);
     }
-    return out;
+    return store_counts<std::uint32_t>(field, input, span, out);
 }
 
 }  // namespace
 
-std::size_t payload_bytes(std::size_t rows, const std::vector<Field>& fields,
-                          const std::vector<Input>& inputs) {
-    require(rows <= UINT32_MAX, "the number of rows takes over 32 bits", kRowsOffset);
-    std::size_t at = kPreambleBytes;
+std::size_t rows_bytes(std::size_t rows, const std::vector<Field>& fields,
+                       const std::vector<Input>& inputs) {
+    std::size_t at = 0;
     for (std::size_t row = 0; row < rows; ++row) {
         for (std::size_t i = 0; i < fields.size(); ++i) {
             check_span(fields[i], inputs[i], row, at);
-            at += fields[i].is_list ? kLengthBytes : 0;
+            at += fields[i].length_bytes;
             at += field_bytes(fields[i], inputs[i], span_of(inputs[i], row), at);
         }
     }
     return at;
 }
 
-void encode_payload(std::size_t rows, const std::vector<Field>& fields,
-                    const std::vector<Input>& inputs, std::uint8_t* out) {
-    std::uint8_t* const begin = out;
-    out = store_le(rows, kPreambleBytes - kRowsOffset, out + kRowsOffset);
+void encode_rows(std::size_t rows, const std::vector<Field>& fields,
+                 const std::vector<Input>& inputs, std::uint8_t* out) {
     for (std::size_t row = 0; row < rows; ++row) {
         for (std::size_t i = 0; i < fields.size(); ++i) {
             const Span span = span_of(inputs[i], row);
-            if (fields[i].is_list) {
-                *out++ = static_cast<std::uint8_t>(span.count);
-            }
+            out = store_le(span.count, fields[i].length_bytes, out);
             out = store_items(fields[i], inputs[i], span, out);
         }
     }
-    const auto after_bits = static_cast<std::uint64_t>(out - begin) - kRowsOffset;
-    store_le(after_bits * 8, kRowsOffset, begin);
 }
 
 }  // namespace blox

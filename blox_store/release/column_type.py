@@ -29,14 +29,8 @@ MAX_MINIMUM = 32_767  # the published reader keeps MIN in 15 bits
 MAX_BITS = 32
 BYTE_BITS = 8
 
-_PLAIN_BYTES: dict[Kind, int] = {
-    "hash": 16,
-    "int": 4,
-    "float": 3,
-    "str": 1 + MAX_LENGTH,
-    "arch": 3,
-}
-_KINDS: dict[str, Kind] = {str(kind): kind for kind in _PLAIN_BYTES}
+_PLAIN: tuple[Kind, ...] = ("hash", "int", "float", "str", "arch")
+_KINDS: dict[str, Kind] = {str(kind): kind for kind in _PLAIN}
 _LIST = re.compile(r"list\[(?P<item>.*)\]")
 _QUANTISED = re.compile(r"b_(?P<min>[0-9]{1,9})_(?P<max>[0-9]{1,9})_(?P<bits>[0-9]{1,2})")
 _KIND_OF: dict[type[Column], Kind] = {
@@ -68,21 +62,12 @@ class ColumnType:
         """Return the codec's description of a column of this type and name."""
         images = images_of(column) if self.kind == "b" else 0
         return _codec.Field(
-            kind=self.kind,
-            is_list=self.is_list,
+            kind="counts" if self.kind == "b" else self.kind,
+            length_bytes=1 if self.is_list else 0,
             minimum=self.minimum,
             bits=self.bits,
             images=images,
         )
-
-    def largest_bytes(self) -> int:
-        """Return the most bytes that one row of this type takes."""
-        count = MAX_LENGTH if self.is_list else 1
-        if self.kind == "b":
-            packed = -(-count * self.bits // BYTE_BITS)
-        else:
-            packed = count * _PLAIN_BYTES[self.kind]
-        return packed + (1 if self.is_list else 0)
 
 
 def parse_type(text: str) -> ColumnType:

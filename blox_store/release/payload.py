@@ -1,12 +1,13 @@
-"""The payload of a `.blox` file: compressed bytes to columns, and columns to bytes."""
+"""The payload of a `.blox` file: a compressed stream to columns, and columns to a stream."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
-from typing import Any
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, Final
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from blox_core.space import SPACE_SIZE
@@ -25,10 +26,14 @@ from blox_store.release.columns import (
     images_of,
 )
 
-MAX_ROWS = SPACE_SIZE  # a file has one row per architecture
-PREAMBLE_BYTES = 12  # u64 bits, u32 rows
-ROWS_OFFSET = 8
-_START_BYTES = 64 * 1024  # compressed bytes that surely give the first 12
+MAX_ROWS: Final = SPACE_SIZE  # a file has one row per architecture
+MAX_COLUMNS_BYTES: Final = 4 * 2**30  # of all columns in memory
+_PREAMBLE: Final = struct.Struct("<QI")  # bits, rows
+PREAMBLE_BYTES: Final = _PREAMBLE.size
+_ROWS_BYTES: Final = 4
+_READ_BYTES: Final = 64 * 1024
+_PIECE_BYTES: Final = 256 * 1024  # inflated and decoded while it is in the processor's cache
+_LEVEL: Final = 1  # of ISA-L, see docs/decisions/0011-compression.md
 
 _DTYPES: Mapping[type[Column], type[np.unsignedinteger[Any]]] = {  # what the codec takes
     HashColumn: np.uint8,
@@ -42,37 +47,42 @@ _DTYPES: Mapping[type[Column], type[np.unsignedinteger[Any]]] = {  # what the co
 _Raw = tuple[NDArray[Any], NDArray[Any] | None, tuple[str, ...] | None]
 
 
-def inflate(packed: bytes | memoryview, types: Mapping[str, ColumnType]) -> bytes:
-    """Return the inflated payload, of at most the bytes that its number of rows can take.
+def inflate(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the payload that a file holds from its position on, inflated, in pieces.
 
-    Raises `ReleaseCorrupt` for a broken, cut or overlong stream, and for over 91,125 rows.
+    Raises `ReleaseCorrupt` for a broken or cut stream, and for bytes after its end.
     """
+    stream, inflated = isal_zlib.decompressobj(), 0
     try:
-        rows = _rows(zlib.decompressobj().decompress(packed[:_START_BYTES], PREAMBLE_BYTES))
-        bound = PREAMBLE_BYTES + rows * sum(kind.largest_bytes() for kind in types.values())
-        stream = zlib.decompressobj()
-        payload = stream.decompress(packed, bound + 1)
-    except zlib.error as error:
-        raise ReleaseCorrupt(f"the payload is no zlib stream: {error}") from error
-    if len(payload) > bound:
-        raise ReleaseCorrupt(f"more bytes follow than {rows} rows can take", offset=bound)
-    if not stream.eof:
-        raise ReleaseCorrupt("the payload is cut off", offset=len(payload))
-    if stream.unused_data:
-        raise ReleaseCorrupt(f"{len(stream.unused_data)} bytes follow the end of the zlib stream")
-    return payload
+        while not stream.eof:
+            packed = stream.unconsumed_tail or file.read(_READ_BYTES)
+            piece = stream.decompress(packed, _PIECE_BYTES)
+            if not packed and not piece:
+                raise ReleaseCorrupt("the payload is cut off", offset=inflated)
+            inflated += len(piece)
+            yield piece
+    except isal_zlib.error as error:  # type: ignore[misc]  # its stub gives an instance
+        raise ReleaseCorrupt(f"the payload is no zlib stream: {error}", offset=inflated) from error
+    if stream.unused_data or file.read(1):
+        raise ReleaseCorrupt("bytes follow the end of the zlib stream", offset=inflated)
 
 
-def deflate(payload: bytes) -> bytes:
-    """Return the payload as it stands in a file: zlib at its default level, as published."""
-    return zlib.compress(payload)
+def deflate(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the zlib stream of a payload given in pieces."""
+    stream = isal_zlib.compressobj(_LEVEL)
+    for piece in pieces:
+        yield stream.compress(piece)
+    yield stream.flush()
 
 
-def decode(payload: bytes, types: Mapping[str, ColumnType]) -> dict[str, Column]:
+def decode(pieces: Iterable[bytes], types: Mapping[str, ColumnType]) -> dict[str, Column]:
     """Return the columns of an inflated payload; `ReleaseCorrupt` gives the offset of a fault."""
     fields = [kind.field(name) for name, kind in types.items()]
+    decoder = _codec.Decoder(fields, max_rows=MAX_ROWS, max_bytes=MAX_COLUMNS_BYTES)
     try:
-        rows, raw = _codec.decode(payload, fields)
+        for piece in pieces:
+            decoder.feed(piece)
+        rows, raw = decoder.finish()
     except _codec.CodecError as error:
         message, offset = error.args
         raise ReleaseCorrupt(message, offset=offset) from error
@@ -80,26 +90,20 @@ def decode(payload: bytes, types: Mapping[str, ColumnType]) -> dict[str, Column]
     return {name: _column(name, kind, rows, column) for (name, kind), column in named}
 
 
-def encode(rows: int, types: Mapping[str, ColumnType], columns: Mapping[str, Column]) -> bytes:
-    """Return the inflated payload of columns; `NotEncodable` if a value is out of its type's range."""
+def preamble(rows: int, size: int) -> bytes:
+    """Return what stands before the rows of a payload of `size` bytes in all."""
+    return _PREAMBLE.pack(8 * (size - PREAMBLE_BYTES + _ROWS_BYTES), rows)
+
+
+def encode_rows(rows: int, types: Mapping[str, ColumnType], columns: Mapping[str, Column]) -> bytes:
+    """Return the payload's bytes of rows; `NotEncodable` if a value is out of its type's range."""
     fields = [kind.field(name) for name, kind in types.items()]
     raw = [_raw(columns[name], kind.is_list) for name, kind in types.items()]
     try:
         return _codec.encode(rows, fields, raw)
     except _codec.CodecError as error:
         message, offset = error.args
-        raise NotEncodable(f"{message} (byte {offset} of the payload)") from error
-
-
-def _rows(start: bytes) -> int:
-    if len(start) < PREAMBLE_BYTES:
-        raise ReleaseCorrupt("the payload is cut off", offset=len(start))
-    rows = int.from_bytes(start[ROWS_OFFSET:], "little")
-    if rows > MAX_ROWS:
-        raise ReleaseCorrupt(
-            f"{rows} rows; a file has at most {MAX_ROWS}, one per architecture", offset=ROWS_OFFSET
-        )
-    return rows
+        raise NotEncodable(f"{message} (byte {offset} of the rows)") from error
 
 
 def _column(name: str, kind: ColumnType, rows: int, raw: _Raw) -> Column:

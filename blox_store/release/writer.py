@@ -38,7 +38,9 @@ def _pieces(table: Table, format: str) -> Iterator[bytes]:
         types = {name: choose_type(name, column) for name, column in table.columns.items()}
         header["column_types"] = {name: str(kind) for name, kind in types.items()}
         yield join_header(header)
-        yield payload.deflate(payload.encode(len(table), types, table.columns))
+        rows = payload.encode_rows(len(table), types, table.columns)
+        start = payload.preamble(len(table), payload.PREAMBLE_BYTES + len(rows))
+        yield from payload.deflate([start, rows])
         return
     yield join_header(header)
     if format == "csv":

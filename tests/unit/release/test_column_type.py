@@ -104,11 +104,3 @@ def test_a_column_tells_its_type(column: Column, chosen: str) -> None:
 def test_plain_doubles_have_no_type() -> None:
     with pytest.raises(NotEncodable, match="latency: version 1 has no type for a FloatColumn"):
         choose_type("latency", FloatColumn(np.ones(1)))
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("hash", 16), ("str", 256), ("list[float]", 766), ("list[b_0_1_11]", 352), ("b_0_1_9", 2)],
-)
-def test_the_largest_size_of_a_row_is_known(text: str, size: int) -> None:
-    assert parse_type(text).largest_bytes() == size
