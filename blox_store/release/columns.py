@@ -17,10 +17,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from blox_store.release.rounding import round_decimals
+
 # From the array that a column holds to another one, or to one of its items.
 ArrayChange: TypeAlias = Callable[[NDArray[Any]], Any]
 
 MILLION = 1_000_000
+ACCURACY_DECIMALS = 3
+_LARGEST_TABLE = 2**16  # images; columns of more, which no published file has, do without
 TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 45_000, 5_000, 10_000
 
 
@@ -41,9 +45,13 @@ def accuracy_table(images: int) -> NDArray[np.float64]:
     They are the doubles of Python's `round(count / images * 100, 3)`, which numpy's own rounding
     does not always give.
     """
-    table = np.array([round(count / images * 100, 3) for count in range(images + 1)])
+    table = _percentages(np.arange(images + 1), images)
     table.setflags(write=False)
     return table
+
+
+def _percentages(counts: NDArray[Any], images: int) -> NDArray[np.float64]:
+    return round_decimals(counts / images * 100, ACCURACY_DECIMALS)
 
 
 class Column(ABC):
@@ -92,9 +100,9 @@ class HashColumn(Column):
 
 @dataclass(frozen=True, eq=False)
 class IntColumn(Column):
-    """Unsigned integers: uint32 (rows,) or (rows, k)."""
+    """Unsigned integers: uint32, or uint64 where that is too small; (rows,) or (rows, k)."""
 
-    data: NDArray[np.uint32]
+    data: NDArray[np.unsignedinteger[Any]]
 
     def __len__(self) -> int:
         return len(self.data)
@@ -148,6 +156,8 @@ class CountColumn(NumberColumn):
         return CountColumn(change(self.counts), self.images)
 
     def floats(self) -> NDArray[np.float64]:
+        if self.images > _LARGEST_TABLE:
+            return _percentages(self.counts, self.images)
         return accuracy_table(self.images)[self.counts]
 
 

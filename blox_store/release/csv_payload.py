@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from blox_store.errors import ReleaseCorrupt
 from blox_store.release.known_columns import shape_of
 from blox_store.release.table import Table
 
-_ROWS_AT_ONCE = 1024  # bounds the Python values alive while a big table is written
 _TEXT_KINDS = ("hash", "str")
+_JSON_NAMES = {"nan": "NaN", "inf": "Infinity"}
+_NO_JSON = re.compile(r"nan|inf")
 
 
 def read_rows(data: bytes, header: Mapping[str, Any]) -> list[list[Any]]:
@@ -35,15 +37,20 @@ def read_rows(data: bytes, header: Mapping[str, Any]) -> list[list[Any]]:
     return rows
 
 
-def write_rows(table: Table) -> Iterator[bytes]:
+def write_rows(blocks: Iterable[Table]) -> Iterator[bytes]:
     """Yield the CSV payload of a table in pieces."""
-    for first in range(0, len(table), _ROWS_AT_ONCE):
+    for block in blocks:
         text = io.StringIO(newline="")
-        csv.writer(text).writerows(table.take(slice(first, first + _ROWS_AT_ONCE)).rows())
+        csv.writer(text).writerows(block.rows())
         yield text.getvalue().encode()
 
 
 def _values(texts: list[str], is_text: list[bool]) -> list[Any]:
     if len(texts) != len(is_text):
         raise ValueError(f"{len(is_text)} fields are needed, got {len(texts)}")
-    return [text if plain else json.loads(text) for text, plain in zip(texts, is_text, strict=True)]
+    return [text if plain else _number(text) for text, plain in zip(texts, is_text, strict=True)]
+
+
+def _number(text: str) -> Any:
+    """Return a number or a list of them; Python writes `nan` and `inf` where JSON has other names."""
+    return json.loads(_NO_JSON.sub(lambda match: _JSON_NAMES[match[0]], text))

@@ -22,18 +22,23 @@ _LARGEST_U32 = float(np.iinfo(np.uint32).max)
 
 def nearest_counts(values: Doubles, images: int) -> NDArray[np.uint16]:
     """Return the numbers of correct images, 0 to `images`, nearest to finite percentages."""
-    return np.clip(np.rint(values * (images / 100)), 0, images).astype(np.uint16)
+    return np.rint(np.clip(values, 0, 100) * (images / 100)).astype(np.uint16)
 
 
 def accuracies(values: Doubles, images: int) -> NumberColumn:
-    """Return finite percentages as a count column if each is the double of a count, to the bit."""
+    """Return percentages as a count column if each is the double of a count, to the bit."""
+    if not np.isfinite(values).all():
+        return FloatColumn(values)
     column = CountColumn(nearest_counts(values, images), images)
     return column if _same_bits(column.floats(), values) else FloatColumn(values)
 
 
 def losses(values: Doubles) -> NumberColumn:
-    """Return finite numbers as a millionths column if each is the double of one, to the bit."""
-    millionths = np.clip(np.rint(values * MILLION), 0, _LARGEST_U32).astype(np.uint32)
+    """Return numbers as a millionths column if each is the double of one, to the bit."""
+    if not np.isfinite(values).all():
+        return FloatColumn(values)
+    within = np.clip(values, 0, _LARGEST_U32 / MILLION)
+    millionths = np.rint(within * MILLION).astype(np.uint32)
     column = MillionthsColumn(millionths)
     return column if _same_bits(column.floats(), values) else FloatColumn(values)
 

@@ -7,16 +7,23 @@ from typing import Any
 
 from blox_core.space import NODES, OPS, STAGES
 from blox_store.errors import NotEncodable, ReleaseCorrupt
-from blox_store.release.column_type import parse_type
+from blox_store.release.column_type import MAX_LIST, parse_type
 from blox_store.release.header_yaml import dump_plain, flow, load_plain
 from blox_store.release.known_columns import COLUMNS, DATASET_TYPES, HASH, shape_of
 from blox_store.release.names import DEVICE_NAME
 from blox_store.release.names import Kind as FileKind
 
-VERSION = 1
-MAX_WRITTEN_BYTES = 1024  # the published reader looks no further for the header's end
+VERSION = 1  # that every Blox reads
+VERSIONS = (1, 2)
+MAX_EPOCHS = MAX_LIST
 MAX_READ_BYTES = 16 * 1024  # a bound on what a hostile file makes us parse
-FORMAT_KEYS: Mapping[str, str] = {"blox": "custom", "csv": "csv", "pickle": "pickle"}
+MAX_WRITTEN_BYTES = {1: 1024, 2: MAX_READ_BYTES}  # the published reader looks no further
+FORMAT_KEYS: Mapping[str, str] = {
+    "blox": "custom",
+    "csv": "csv",
+    "pickle": "pickle",
+    "parquet": "parquet",
+}
 _CELL_SHAPE = ((3,), (3, 2, 2, 2))  # the number of choices at each position of a cell
 
 _BEGIN, _END = b"---\n", b"\n---\n"
@@ -75,26 +82,27 @@ def split_header(data: bytes) -> tuple[dict[str, Any], int]:
 def join_header(header: Mapping[str, Any]) -> bytes:
     """Return the bytes of a header, its keys in the format's order.
 
-    Raises `NotEncodable` if the header is not one, or takes over 1,024 bytes.
+    Raises `NotEncodable` if the header is not one, or takes over 1,024 bytes in version 1.
     """
     try:
         check_header(header)
     except ReleaseCorrupt as error:
         raise NotEncodable(str(error)) from error
-    shape = header["search_space"]["shape"]
+    shape, allowed = header["search_space"]["shape"], MAX_WRITTEN_BYTES[header["version"]]
     for shapes in ([shape[0]] * len(shape), flow(shape)):  # aliases, as published; then fewer bytes
         space = dict(header["search_space"]) | {"shape": shapes}
         ordered = {key: header[key] for key in _keys_of(header)} | {"search_space": space}
         data = _BEGIN + dump_plain(ordered).encode() + _END[1:]
-        if len(data) <= MAX_WRITTEN_BYTES:
+        if len(data) <= allowed:
             return data
     raise NotEncodable(
-        f"the header takes {len(data)} bytes, version 1 allows {MAX_WRITTEN_BYTES}: shorten names"
+        f"the header takes {len(data)} bytes, version {header['version']} allows {allowed}: shorten "
+        "names"
     )
 
 
 def check_header(header: Any) -> None:
-    """Raise `ReleaseCorrupt` unless this is a full header of version 1, saying what is wrong."""
+    """Raise `ReleaseCorrupt` unless this is a full header, saying what is wrong."""
     _require(isinstance(header, dict), "the header is no mapping of keys to values")
     _check_version(header)
     _require_one_of("dataset_type", header.get("dataset_type"), _FILE_KEYS)
@@ -131,9 +139,9 @@ def _require_one_of(key: str, value: Any, allowed: Any) -> None:
 def _check_version(header: Mapping[str, Any]) -> None:
     version = header.get("version")
     _require(
-        type(version) is int and version == VERSION,
-        f"the file has version {version!r} of the format, this Blox reads version {VERSION}: "
-        "update Blox, or ask for a release of that version",
+        type(version) is int and version in VERSIONS,
+        f"the file has version {version!r} of the format, this Blox reads versions "
+        f"{' and '.join(map(str, VERSIONS))}: update Blox, or ask for a release of those versions",
     )
 
 
@@ -148,9 +156,12 @@ def _check_columns(dataset_type: str, columns: Any) -> None:
 
 
 def _check_facts(header: Mapping[str, Any]) -> None:
-    for key in ("seed", "epochs"):
-        value = header.get(key, 0)
-        _require(type(value) is int and value >= 0, f"{key} must be 0 or more, got {value!r}")
+    seed, epochs = header.get("seed", 0), header.get("epochs", 0)
+    _require(type(seed) is int and seed >= 0, f"seed must be 0 or more, got {seed!r}")
+    _require(
+        type(epochs) is int and 0 <= epochs <= MAX_EPOCHS,
+        f"epochs must be 0 to {MAX_EPOCHS}, got {epochs!r}",
+    )
     dataset = header.get("dataset", "")
     _require(isinstance(dataset, str), f"dataset must be a name, got {dataset!r}")
     _require_one_of("part", header.get("part", _PARTS[0]), _PARTS)
@@ -169,5 +180,8 @@ def _check_column_types(header: Mapping[str, Any]) -> None:
     )
     for column, text in types.items():
         shape = shape_of(header["dataset_type"], column)
-        fits = isinstance(text, str) and shape is not None and shape.fits(parse_type(text))
+        kind = parse_type(text) if isinstance(text, str) else None
+        fits = kind is not None and shape is not None and shape.fits(kind)
         _require(fits, f"column {column} has the type {text!r}; it must be {shape}")
+        is_known = kind is not None and kind.version <= header["version"]
+        _require(is_known, f"column {column} has the type {text!r}, which version 1 does not have")

@@ -49,6 +49,17 @@ DATASET_TYPES: Mapping[FileKind, str] = {
 }
 
 
+# The types of version 2 that a column may have in place of its own.
+_WIDER: Mapping[TypeKind, tuple[TypeKind, ...]] = {
+    "hash": (),
+    "arch": (),
+    "int": ("u8",),
+    "float": ("f8",),
+    "str": ("text",),
+    "b": ("n", "f8"),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ColumnShape:
     """What a column holds: one item a row, or a list of them."""
@@ -58,7 +69,12 @@ class ColumnShape:
 
     def fits(self, column_type: ColumnType) -> bool:
         """Return whether values of this type may stand in the column."""
-        return (self.kind, self.is_list) == (column_type.kind, column_type.is_list)
+        kinds = (self.kind, *_WIDER[self.kind])
+        return column_type.kind in kinds and column_type.is_list == self.is_list
+
+    def holds_numbers(self, *, is_list: bool) -> bool:
+        """Return whether the column holds doubles, as lists or one a row."""
+        return self.kind in ("b", "float") and self.is_list == is_list
 
     def __str__(self) -> str:
         item = "b_MIN_MAX_BITS" if self.kind == "b" else self.kind

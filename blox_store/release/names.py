@@ -1,7 +1,7 @@
 """The files of a release folder: their names, and which of them are there.
 
 A file name is its stem (`blox-base-0`, `blox-info`, `blox-bench-pixel-4`, …) and the extension of
-one of the three formats; the stem says what the file holds.
+one of the formats; the stem says what the file holds.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from blox_store.errors import ReleaseError, ReleaseMissing
 
 Kind: TypeAlias = Literal["base", "ext", "env", "info", "bench"]
 
-FORMATS = ("blox", "csv", "pickle")
+FORMATS = ("blox", "csv", "pickle")  # that every installation reads and writes
+OPTIONAL_FORMATS = ("parquet",)  # that need an extra
+ALL_FORMATS = FORMATS + OPTIONAL_FORMATS
 SEEDED_KINDS: tuple[Kind, ...] = ("base", "ext", "env")
 DEVICE_NAME = re.compile(r"[a-zA-Z0-9-]+")
 
 _FILE_NAME = re.compile(
     r"blox-(?:(?P<seeded>base|ext|env)-(?P<seed>0|[1-9][0-9]*)"
     rf"|(?P<info>info)|bench-(?P<device>{DEVICE_NAME.pattern}))"
-    rf"\.(?P<format>{'|'.join(FORMATS)})"
+    rf"\.(?P<format>{'|'.join(ALL_FORMATS)})"
 )
 _KINDS: dict[str, Kind] = {"base": "base", "ext": "ext", "env": "env"}
 
@@ -56,7 +58,7 @@ def file_name(
         raise ReleaseError(
             f"no release file is called {name!r}: base, ext and env take a seed of 0 or more, bench "
             f"a device name matching {DEVICE_NAME.pattern}, and the format is one of "
-            f"{', '.join(FORMATS)}"
+            f"{', '.join(ALL_FORMATS)}"
         )
     return name
 

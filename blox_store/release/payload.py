@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -18,12 +19,12 @@ from blox_store.release.columns import (
     ArchColumn,
     Column,
     CountColumn,
+    FloatColumn,
     HashColumn,
     IntColumn,
     MillionthsColumn,
     RaggedColumn,
     StringColumn,
-    images_of,
 )
 
 MAX_ROWS: Final = SPACE_SIZE  # a file has one row per architecture
@@ -33,16 +34,8 @@ PREAMBLE_BYTES: Final = _PREAMBLE.size
 _ROWS_BYTES: Final = 4
 _READ_BYTES: Final = 64 * 1024
 _PIECE_BYTES: Final = 256 * 1024  # inflated and decoded while it is in the processor's cache
+_MOST_NARROW: Final = 2**16 - 1  # images whose counts the codec holds in two bytes
 _LEVEL: Final = 1  # of ISA-L, see docs/decisions/0011-compression.md
-
-_DTYPES: Mapping[type[Column], type[np.unsignedinteger[Any]]] = {  # what the codec takes
-    HashColumn: np.uint8,
-    ArchColumn: np.uint8,
-    IntColumn: np.uint32,
-    MillionthsColumn: np.uint32,
-    StringColumn: np.uint32,
-    CountColumn: np.uint16,
-}
 
 _Raw = tuple[NDArray[Any], NDArray[Any] | None, tuple[str, ...] | None]
 
@@ -98,7 +91,7 @@ def preamble(rows: int, size: int) -> bytes:
 def encode_rows(rows: int, types: Mapping[str, ColumnType], columns: Mapping[str, Column]) -> bytes:
     """Return the payload's bytes of rows; `NotEncodable` if a value is out of its type's range."""
     fields = [kind.field(name) for name, kind in types.items()]
-    raw = [_raw(columns[name], kind.is_list) for name, kind in types.items()]
+    raw = [_raw(columns[name], kind) for name, kind in types.items()]
     try:
         return _codec.encode(rows, fields, raw)
     except _codec.CodecError as error:
@@ -130,28 +123,31 @@ def _plain(
     match kind.kind:
         case "hash":
             return HashColumn(items)
-        case "int":
+        case "int" | "u8":
             return IntColumn(items)
         case "float":
             return MillionthsColumn(items)
+        case "f8":
+            return FloatColumn(items)
         case "arch":
             return ArchColumn(items)
-        case "str":
+        case "str" | "text":
             return StringColumn(items, strings or ())
-        case "b":
-            return CountColumn(items, images_of(name))
+        case "b" | "n":
+            return CountColumn(items, kind.images_in(name))
 
 
-def _raw(column: Column, is_list: bool) -> _Raw:
+def _raw(column: Column, kind: ColumnType) -> _Raw:
+    """Return a column as the codec takes it: contiguous, counts no wider than they must be."""
     if isinstance(column, RaggedColumn):
-        items, _, strings = _raw(column.items, False)
+        items, _, strings = _raw(column.items, replace(kind, length_bytes=0))
         return items, np.ascontiguousarray(column.offsets, np.int64), strings
-    dtype = _DTYPES.get(type(column))
-    if dtype is None:
-        raise NotEncodable(f"version 1 has no type for a {type(column).__name__}")
+    dtype = column.array().dtype
+    if isinstance(column, CountColumn):
+        dtype = np.dtype(np.uint16 if column.images <= _MOST_NARROW else np.uint32)
     items = np.ascontiguousarray(column.array(), dtype)
     strings = column.strings if isinstance(column, StringColumn) else None
-    if not is_list:
+    if not kind.is_list:
         return items, None, strings
     rows, width = items.shape
     return items.reshape(-1), np.arange(rows + 1, dtype=np.int64) * width, strings

@@ -14,7 +14,7 @@ from blox_store.errors import (
     ReleaseError,
     ReleaseMissing,
 )
-from blox_store.release import csv_payload, payload, unpickler
+from blox_store.release import csv_payload, parquet_payload, payload, pickle_payload
 from blox_store.release.column_type import parse_type
 from blox_store.release.header import MAX_READ_BYTES, split_header
 from blox_store.release.rows import table_of_rows
@@ -33,7 +33,7 @@ def read_header(path: Path) -> dict[str, Any]:
 def read_table(path: Path, *, allow_pickle: bool = False) -> Table:
     """Read a release file; the header's `format` says how, not the file's name.
 
-    Values are equal in all three formats, to the last bit. A pickle is read only if `allow_pickle`,
+    Values are equal in all formats, to the last bit. A pickle is read only if `allow_pickle`,
     and then by an unpickler that admits plain containers, strings and numbers only.
     Raises `ReleaseMissing`, `PickleNotAllowed`, or `ReleaseCorrupt` naming the path.
     """
@@ -65,20 +65,22 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 def _header(file: BinaryIO) -> dict[str, Any]:
     """Return the header of a file, which is left at the payload's beginning."""
-    header, payload_at = split_header(file.read(MAX_READ_BYTES))
+    start = file.read(MAX_READ_BYTES)
+    if start.startswith(parquet_payload.MAGIC):
+        return parquet_payload.read_header(file)
+    header, payload_at = split_header(start)
     file.seek(payload_at)
     return header
 
 
 def _table(header: Mapping[str, Any], file: BinaryIO) -> Table:
-    if header["format"] == "csv":
-        return table_of_rows(header, csv_payload.read_rows(file.read(), header))
-    if header["format"] == "pickle":
-        rows = unpickler.load_plain(file.read())
-        if not isinstance(rows, list):
-            raise ReleaseCorrupt(f"the pickle holds a {type(rows).__name__}, not a list of rows")
-        return table_of_rows(header, rows)
-    types = {name: parse_type(header["column_types"][name]) for name in header["columns"]}
-    columns = payload.decode(payload.inflate(file), types)
-    kept = {key: value for key, value in header.items() if key not in ("format", "column_types")}
-    return Table(header=kept, columns=columns)
+    match header["format"]:
+        case "csv":
+            return table_of_rows(header, csv_payload.read_rows(file.read(), header))
+        case "pickle":
+            return table_of_rows(header, pickle_payload.read_rows(file.read()))
+        case "parquet":
+            return parquet_payload.read_table(file)
+        case _:
+            types = {name: parse_type(header["column_types"][name]) for name in header["columns"]}
+            return Table.of_file(header, payload.decode(payload.inflate(file), types))

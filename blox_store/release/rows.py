@@ -30,7 +30,8 @@ from blox_store.release.table import Table
 CELLS = 3  # of an architecture
 _HASH_BYTES = 16
 _HASH_TEXT = re.compile(r"[0-9a-f]{32}")
-_LARGEST_INT = int(np.iinfo(np.uint32).max)
+_LARGEST_INT = {1: int(np.iinfo(np.uint32).max), 2: int(np.iinfo(np.uint64).max)}  # by version
+_VERSION_OF_NAN = 2  # the first that has numbers which are not finite
 _LARGEST_DOUBLE = float(np.finfo(np.float64).max)
 RAW_CELLS = 72  # 3 ops, 3 ops, 3 yes-or-no connections
 _SHOWN_CHARACTERS = 80
@@ -46,7 +47,8 @@ CELL_BYTES: dict[_Packed, int] = {
 def table_of_rows(header: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> Table:
     """Return the table of rows of Python values (numpy's numbers are taken too).
 
-    Accuracies become counts and losses millionths where they are those to the last bit.
+    The header's version says what the values may be, as in a file of that version. Accuracies
+    become counts and losses millionths where they are those to the last bit.
     Raises `NotEncodable` naming the row, column and value that its column cannot hold.
     """
     names = header["columns"]
@@ -55,14 +57,29 @@ def table_of_rows(header: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> T
             raise NotEncodable(
                 f"row {row}: a list of {len(names)} values is needed: {_short(values)}"
             )
-    columns = {}
-    for at, name in enumerate(names):
-        shape = shape_of(header["dataset_type"], name)
-        if shape is None:
-            raise NotEncodable(f"a file of type {header['dataset_type']} has no column {name}")
-        columns[name] = _column(name, shape, [values[at] for values in rows])
-    kept = {key: value for key, value in header.items() if key not in ("format", "column_types")}
-    return Table(header=kept, columns=columns)
+    columns = {
+        name: column_of_values(header, name, [values[at] for values in rows])
+        for at, name in enumerate(names)
+    }
+    return Table.of_file(header, columns)
+
+
+def column_of_values(header: Mapping[str, Any], name: str, values: list[Any]) -> Column:
+    """Return the column of one plain value a row; `NotEncodable` as `table_of_rows` raises it."""
+    shape = shape_of(header["dataset_type"], name)
+    if shape is None:
+        raise NotEncodable(f"a file of type {header['dataset_type']} has no column {name}")
+    return _column(name, shape, values, header["version"])
+
+
+def column_of_numbers(
+    header: Mapping[str, Any], name: str, doubles: NDArray[np.float64], lengths: NDArray[Any] | None
+) -> Column:
+    """Return the column of doubles, one a row or, with `lengths`, a list of so many a row."""
+    if header["version"] < _VERSION_OF_NAN and not np.isfinite(doubles).all():
+        split = doubles if lengths is None else np.split(doubles, np.cumsum(lengths)[:-1])
+        return column_of_values(header, name, [values.tolist() for values in split])
+    return _exact(name, doubles) if lengths is None else _lists(name, doubles, lengths)
 
 
 def refusal(row: int, name: str, value: Any, allowed: str) -> NotEncodable:
@@ -75,7 +92,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
-def _column(name: str, shape: ColumnShape, values: list[Any]) -> Column:
+def _column(name: str, shape: ColumnShape, values: list[Any], version: int) -> Column:
     match shape.kind:
         case "hash":
             return _hashes(name, values)
@@ -85,10 +102,15 @@ def _column(name: str, shape: ColumnShape, values: list[Any]) -> Column:
         case "arch":
             return _archs(name, values)
         case "int":
-            _require_all(name, values, _is_u32, f"an integer from 0 to {_LARGEST_INT}")
-            return IntColumn(np.array(values, np.uint32))
-        case "b" | "float":
-            return _curves(name, values) if shape.is_list else _numbers(name, values)
+            return _integers(name, values, _LARGEST_INT[version])
+    if shape.is_list:
+        _require_all(
+            name, values, lambda value: isinstance(value, list | tuple), "a list of numbers"
+        )
+        lengths = np.array([len(value) for value in values], np.int64)
+        flat = list(chain.from_iterable(values))
+        return _lists(name, _doubles(name, flat, values, lengths, version), lengths)
+    return _exact(name, _doubles(name, values, values, np.ones(len(values), np.int64), version))
 
 
 def _require_all(name: str, values: list[Any], fits: Callable[[Any], bool], allowed: str) -> None:
@@ -97,9 +119,14 @@ def _require_all(name: str, values: list[Any], fits: Callable[[Any], bool], allo
             raise refusal(row, name, value, allowed)
 
 
-def _is_u32(value: Any) -> bool:
-    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return is_integer and 0 <= value <= _LARGEST_INT
+def _integers(name: str, values: list[Any], largest: int) -> IntColumn:
+    def fits(value: Any) -> bool:
+        is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        return is_integer and 0 <= value <= largest
+
+    _require_all(name, values, fits, f"an integer from 0 to {largest}")
+    is_narrow = max(values, default=0) <= _LARGEST_INT[1]
+    return IntColumn(np.array(values, np.uint32 if is_narrow else np.uint64))
 
 
 def _hashes(name: str, values: list[Any]) -> HashColumn:
@@ -128,18 +155,11 @@ def _arch_bytes(value: Any) -> list[int] | None:
     return cells if len(cells) == CELLS else None
 
 
-def _numbers(name: str, values: list[Any]) -> NumberColumn:
-    return _exact(name, _doubles(name, values, values, [1] * len(values)))
-
-
-def _curves(name: str, values: list[Any]) -> Column:
-    _require_all(name, values, lambda value: isinstance(value, list | tuple), "a list of numbers")
-    lengths = [len(value) for value in values]
-    doubles = _doubles(name, list(chain.from_iterable(values)), values, lengths)
-    if len(set(lengths)) > 1:
-        offsets = np.cumsum([0, *lengths], dtype=np.int64)
+def _lists(name: str, doubles: NDArray[np.float64], lengths: NDArray[Any]) -> Column:
+    if len(np.unique(lengths)) > 1:
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         return RaggedColumn(offsets, _exact(name, doubles))
-    return _exact(name, doubles.reshape(len(values), lengths[0] if lengths else 0))
+    return _exact(name, doubles.reshape(len(lengths), lengths[0] if len(lengths) else 0))
 
 
 def _exact(name: str, doubles: NDArray[np.float64]) -> NumberColumn:
@@ -149,21 +169,25 @@ def _exact(name: str, doubles: NDArray[np.float64]) -> NumberColumn:
 
 
 def _doubles(
-    name: str, flat: list[Any], values: list[Any], lengths: list[int]
+    name: str, flat: list[Any], values: list[Any], lengths: NDArray[Any], version: int
 ) -> NDArray[np.float64]:
-    """Return finite doubles of all numbers, each row having `lengths[row]` of them."""
-    if set(map(type, flat)) <= {float} or all(map(_is_finite, flat)):  # the former takes 1/20
+    """Return doubles of all numbers, finite in version 1; row r has `lengths[r]` of them."""
+    is_good = _is_finite if version < _VERSION_OF_NAN else _is_number
+    if set(map(type, flat)) <= {float} or all(map(is_good, flat)):  # the former takes 1/20
         doubles = np.array(flat, np.float64)
-        if np.isfinite(doubles).all():
+        if version >= _VERSION_OF_NAN or np.isfinite(doubles).all():
             return doubles
-    owners = chain.from_iterable([row] * length for row, length in enumerate(lengths))
-    bad = (row for row, item in zip(owners, flat, strict=True) if not _is_finite(item))
-    row = next(bad)
-    raise refusal(row, name, values[row], "finite numbers")
+    bad = next(at for at, item in enumerate(flat) if not is_good(item))
+    row = int(np.searchsorted(np.cumsum(lengths), bad, side="right"))
+    raise refusal(row, name, values[row], "finite numbers" if is_good is _is_finite else "numbers")
+
+
+def _is_number(item: Any) -> bool:
+    if isinstance(item, float | np.floating):
+        return True
+    is_integer = isinstance(item, int | np.integer) and not isinstance(item, bool)
+    return is_integer and abs(int(item)) <= _LARGEST_DOUBLE
 
 
 def _is_finite(item: Any) -> bool:
-    if isinstance(item, float | np.floating):
-        return math.isfinite(item)
-    is_integer = isinstance(item, int | np.integer) and not isinstance(item, bool)
-    return is_integer and abs(int(item)) <= _LARGEST_DOUBLE
+    return _is_number(item) and math.isfinite(item)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from blox_store.release.columns import Column
 
+_FILE_KEYS = ("format", "column_types")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
@@ -22,6 +24,12 @@ class Table:
 
     header: Mapping[str, Any]
     columns: Mapping[str, Column]
+
+    @classmethod
+    def of_file(cls, header: Mapping[str, Any], columns: Mapping[str, Column]) -> Table:
+        """Return the table of a file with this full header."""
+        kept = {key: value for key, value in header.items() if key not in _FILE_KEYS}
+        return cls(header=kept, columns=columns)
 
     def __len__(self) -> int:
         return len(self.columns["model_hash"])

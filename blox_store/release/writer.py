@@ -1,49 +1,74 @@
-"""Writing a table to a release file of any format."""
+"""Writing a table to a release file of any format, in one block or in many."""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any, Final
 
 from blox_core.atomic_file import replace_file
+from blox_core.errors import BloxError
 from blox_store.errors import NotEncodable, ReleaseError
-from blox_store.release import csv_payload, payload
-from blox_store.release.column_type import choose_type
-from blox_store.release.encodable import encodable
+from blox_store.release import csv_payload, parquet_payload, payload, pickle_payload
 from blox_store.release.header import FORMAT_KEYS, join_header
+from blox_store.release.summary import TableSummary
 from blox_store.release.table import Table
 
-PICKLE_PROTOCOL = 4  # read by every Python that Blox ever ran on
+_ROWS_AT_ONCE: Final = 1024  # bounds the Python values alive while a big table is written
 
 
 def write_table(table: Table, path: Path, format: str) -> None:
-    """Write a release file in the format `blox`, `csv` or `pickle`, whole or not at all.
+    """Write a table that is whole in memory; see `write_blocks`."""
+    summary = TableSummary(table.header)
+    summary.add(table)
+    write_blocks(path, format, summary, _blocks(table))
 
-    All three hold what version 1 can hold, so their values are equal; see `encodable` for the
-    documented rounding. Raises `NotEncodable` naming the row, column and value that does not fit,
-    and `ReleaseError` where the file cannot be written.
+
+def write_blocks(path: Path, format: str, summary: TableSummary, blocks: Iterable[Table]) -> None:
+    """Write a release file in the format `blox`, `csv`, `pickle` or `parquet`, whole or not at all.
+
+    `blocks` are those that `summary` has seen, in the same order; one at a time is in memory. Values
+    are equal in all formats: rounded as docs/release-format.md says, and nothing else.
+    Raises `NotEncodable` if the blocks are others than those summed up, `ReleaseError` where the
+    file cannot be written, `ExtraMissing` for parquet without pyarrow.
     """
     if format not in FORMAT_KEYS:
         raise NotEncodable(f"no format {format!r}; allowed are {', '.join(FORMAT_KEYS)}")
+    header = summary.header() | {"format": FORMAT_KEYS[format]}
     try:
-        replace_file(path, _pieces(encodable(table), format))
+        replace_file(path, _pieces(header, summary, summary.fitted(blocks)))
+    except BloxError:  # some are OSErrors too, and not about this file
+        raise
     except OSError as error:
         raise ReleaseError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _pieces(table: Table, format: str) -> Iterator[bytes]:
-    header = dict(table.header) | {"format": FORMAT_KEYS[format]}
-    if format == "blox":
-        types = {name: choose_type(name, column) for name, column in table.columns.items()}
-        header["column_types"] = {name: str(kind) for name, kind in types.items()}
-        yield join_header(header)
-        rows = payload.encode_rows(len(table), types, table.columns)
-        start = payload.preamble(len(table), payload.PREAMBLE_BYTES + len(rows))
-        yield from payload.deflate([start, rows])
-        return
-    yield join_header(header)
-    if format == "csv":
-        yield from csv_payload.write_rows(table)
-    else:
-        yield pickle.dumps(table.rows(), PICKLE_PROTOCOL)
+def _pieces(
+    header: dict[str, Any], summary: TableSummary, blocks: Iterator[Table]
+) -> Iterator[bytes]:
+    match header["format"]:
+        case "csv":
+            yield join_header(header)
+            yield from csv_payload.write_rows(blocks)
+        case "pickle":
+            yield join_header(header)
+            yield from pickle_payload.write_rows(blocks)
+        case "parquet":
+            yield from parquet_payload.write_table(header, summary.types(), blocks)
+        case _:
+            types = {name: str(kind) for name, kind in summary.types().items()}
+            yield join_header(header | {"column_types": types})
+            yield from payload.deflate(_payload(summary, blocks))
+
+
+def _payload(summary: TableSummary, blocks: Iterator[Table]) -> Iterator[bytes]:
+    types = summary.types()
+    start = payload.preamble(summary.rows, summary.payload_bytes())
+    rows = (payload.encode_rows(len(block), types, block.columns) for block in blocks)
+    return chain([start], rows)
+
+
+def _blocks(table: Table) -> Iterator[Table]:
+    for first in range(0, len(table), _ROWS_AT_ONCE):
+        yield table.take(slice(first, first + _ROWS_AT_ONCE))

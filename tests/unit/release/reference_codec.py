@@ -7,6 +7,7 @@ lists of Python values, `types` maps each column, in order, to its type as a hea
 from __future__ import annotations
 
 import re
+import struct
 from typing import Any
 
 
@@ -51,13 +52,22 @@ def decode(payload: bytes, types: dict[str, str]) -> list[list[Any]]:
 
 
 def decode_field(source: Bytes, kind: str, n: int) -> Any:
-    if not kind.startswith("list["):
-        return decode_items(source, kind, 1, n)[0]
-    return decode_items(source, kind[len("list[") : -1], source.number(1), n)
+    if kind.startswith("list["):
+        return decode_items(source, kind[len("list[") : -1], source.number(1), n)
+    if kind.startswith("longlist["):
+        return decode_items(source, kind[len("longlist[") : -1], length(source, 10_000), n)
+    return decode_items(source, kind, 1, n)[0]
+
+
+def length(source: Bytes, largest: int) -> int:
+    number = source.number(4)
+    if number > largest:
+        raise Malformed("too long")
+    return number
 
 
 def decode_items(source: Bytes, kind: str, count: int, n: int) -> list[Any]:
-    if kind.startswith("b_"):
+    if kind.startswith(("b_", "n_")):
         return decode_accuracies(source, kind, count, n)
     return [decode_item(source, kind) for _ in range(count)]
 
@@ -69,6 +79,12 @@ def decode_item(source: Bytes, kind: str) -> Any:
         return source.number(4)
     if kind == "float":
         return source.number(3) / 1_000_000
+    if kind == "u8":
+        return source.number(8)
+    if kind == "f8":
+        return struct.unpack("<d", source.take(8))[0]
+    if kind == "text":
+        return decode_text(source.take(length(source, 2**20)))
     if kind == "str":
         text = source.take(source.number(1))
         if not text.isascii():
@@ -76,6 +92,13 @@ def decode_item(source: Bytes, kind: str) -> Any:
         return text.decode("ascii")
     assert kind == "arch"
     return [decode_cell(byte) for byte in source.take(3)]
+
+
+def decode_text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed("no UTF-8") from error
 
 
 def decode_cell(byte: int) -> list[list[int]]:
@@ -86,7 +109,7 @@ def decode_cell(byte: int) -> list[list[int]]:
 
 
 def decode_accuracies(source: Bytes, kind: str, count: int, n: int) -> list[float]:
-    minimum, _, bits = map(int, re.findall(r"\d+", kind))
+    minimum, _, bits, n = [*map(int, re.findall(r"\d+", kind)), n][:4]
     packed = source.number((count * bits + 7) // 8)
     counts = [(packed >> i * bits) % 2**bits + minimum for i in range(count)]
     if any(correct > n for correct in counts):
@@ -104,13 +127,16 @@ def encode(rows: list[list[Any]], types: dict[str, str]) -> bytes:
 
 
 def encode_field(value: Any, kind: str, n: int) -> bytes:
-    if not kind.startswith("list["):
-        return encode_items([value], kind, n)
-    return bytes([len(value)]) + encode_items(value, kind[len("list[") : -1], n)
+    if kind.startswith("list["):
+        return bytes([len(value)]) + encode_items(value, kind[len("list[") : -1], n)
+    if kind.startswith("longlist["):
+        items = encode_items(value, kind[len("longlist[") : -1], n)
+        return len(value).to_bytes(4, "little") + items
+    return encode_items([value], kind, n)
 
 
 def encode_items(values: list[Any], kind: str, n: int) -> bytes:
-    if kind.startswith("b_"):
+    if kind.startswith(("b_", "n_")):
         return encode_accuracies(values, kind, n)
     return b"".join(encode_item(value, kind) for value in values)
 
@@ -122,6 +148,12 @@ def encode_item(value: Any, kind: str) -> bytes:
         return int(value).to_bytes(4, "little")
     if kind == "float":
         return round(value * 1_000_000).to_bytes(3, "little")
+    if kind == "u8":
+        return int(value).to_bytes(8, "little")
+    if kind == "f8":
+        return struct.pack("<d", value)
+    if kind == "text":
+        return len(value.encode()).to_bytes(4, "little") + value.encode()
     if kind == "str":
         return bytes([len(value)]) + value.encode("ascii")
     assert kind == "arch"
@@ -134,7 +166,7 @@ def encode_cell(first: list[int], second: list[int]) -> int:
 
 
 def encode_accuracies(values: list[float], kind: str, n: int) -> bytes:
-    minimum, _, bits = map(int, re.findall(r"\d+", kind))
+    minimum, _, bits, n = [*map(int, re.findall(r"\d+", kind)), n][:4]
     packed = 0
     for i, value in enumerate(values):
         packed |= (round(value * n / 100) - minimum) << i * bits

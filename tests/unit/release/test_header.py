@@ -8,7 +8,6 @@ import yaml
 from blox_store.errors import NotEncodable, ReleaseCorrupt
 from blox_store.release.header import (
     MAX_READ_BYTES,
-    MAX_WRITTEN_BYTES,
     join_header,
     new_header,
     split_header,
@@ -48,9 +47,11 @@ def test_a_long_header_gets_its_shape_in_flow_style() -> None:
 
 
 def test_a_header_over_the_published_limit_is_not_written() -> None:
-    header = new_header("bench", device="d" * MAX_WRITTEN_BYTES) | {"format": "csv"}
+    header = new_header("bench", device="d" * 1024) | {"format": "csv"}
     with pytest.raises(NotEncodable, match="version 1 allows 1024"):
         join_header(header)
+    long = header | {"version": 2}
+    assert split_header(join_header(long))[0] == long
 
 
 def test_a_wrong_header_is_not_written() -> None:
@@ -91,9 +92,9 @@ def test_a_header_must_be_a_mapping(data: bytes) -> None:
         split_header(data)
 
 
-@pytest.mark.parametrize("version", [2, 0, "1", True, 1.0, None])
+@pytest.mark.parametrize("version", [3, 0, "1", True, 1.0, None])
 def test_other_versions_are_refused_in_one_clear_line(version: object) -> None:
-    with pytest.raises(ReleaseCorrupt, match="this Blox reads version 1: update Blox"):
+    with pytest.raises(ReleaseCorrupt, match="this Blox reads versions 1 and 2: update Blox"):
         split_header(file_of(INFO | {"version": version}))
 
 
@@ -102,15 +103,17 @@ def test_other_versions_are_refused_in_one_clear_line(version: object) -> None:
     [
         ({"dataset_type": "other"}, "dataset_type is 'other'; allowed are training, env"),
         ({"dataset_type": ["env"]}, "dataset_type is"),
-        ({"format": "parquet"}, "format is 'parquet'; allowed are custom, csv, pickle"),
+        ({"format": "json"}, "format is 'json'; allowed are custom, csv, pickle, parquet"),
         ({"search_space": {"nodes": 3}}, "another search space"),
         ({"columns": "model_hash"}, "a list that begins with model_hash"),
         ({"columns": ["val_top1"]}, "a list that begins with model_hash"),
         ({"columns": ["model_hash", "speed"]}, "has no columns .*speed"),
         ({"columns": ["model_hash", ["val_top1"]]}, "has no columns"),
         ({"columns": ["model_hash", "val_top1", "val_top1"]}, "names one twice"),
-        ({"epochs": True}, "epochs must be 0 or more, got True"),
-        ({"epochs": "12"}, "epochs must be 0 or more"),
+        ({"seed": True}, "seed must be 0 or more, got True"),
+        ({"epochs": True}, "epochs must be 0 to 10000, got True"),
+        ({"epochs": "12"}, "epochs must be 0 to 10000"),
+        ({"epochs": 10_001}, "epochs must be 0 to 10000, got 10001"),
         ({"dataset": 100}, "dataset must be a name, got 100"),
         ({"part": "full"}, "part is 'full'; allowed are base, ext"),
         ({"colour": "red"}, "unknown keys .*colour.*allowed are version"),
@@ -140,7 +143,8 @@ def test_device_names_are_checked(device: object) -> None:
         ({"model_hash": "hash"}, "one type to each of model_hash, latency"),
         (["hash", "float"], "one type to each"),
         (TYPES | {"params": "int"}, "one type to each"),
-        (TYPES | {"latency": "f8"}, "no column has the type 'f8'"),
+        (TYPES | {"latency": "f16"}, "no column has the type 'f16'"),
+        (TYPES | {"latency": "f8"}, "the type 'f8', which version 1 does not have"),
         (TYPES | {"latency": "int"}, "latency has the type 'int'; it must be float"),
         (TYPES | {"latency": "list[float]"}, "it must be float"),
         (TYPES | {"latency": 3}, "it must be float"),

@@ -13,6 +13,7 @@ NAMES: list[tuple[dict[str, Any], str]] = [
     ({"kind": "ext", "seed": 17, "format": "csv"}, "blox-ext-17.csv"),
     ({"kind": "env", "seed": 3, "format": "pickle"}, "blox-env-3.pickle"),
     ({"kind": "info", "format": "blox"}, "blox-info.blox"),
+    ({"kind": "info", "format": "parquet"}, "blox-info.parquet"),
     ({"kind": "bench", "device": "Pixel-4-2", "format": "csv"}, "blox-bench-Pixel-4-2.csv"),
 ]
 
@@ -35,7 +36,7 @@ def test_names_and_facts_say_the_same(facts: dict[str, Any], name: str) -> None:
         {"kind": "bench", "seed": 0, "format": "blox"},
         {"kind": "bench", "device": "a/b", "format": "blox"},
         {"kind": "bench", "device": "", "format": "blox"},
-        {"kind": "info", "format": "parquet"},
+        {"kind": "info", "format": "json"},
         {"kind": "other", "format": "blox"},
     ],
 )
