@@ -12,10 +12,11 @@ DEMO_DIR ?= demo
 DEMO_FLAGS ?=
 # Tests wait for leases and for servers more than they compute: two at a time take half as long.
 TEST_PROCESSES ?= 2
+FUZZ_SECONDS ?= 600
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format clean
+.PHONY: help setup demo test check fuzz format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -42,6 +43,17 @@ check: setup ## Lint, formatting, types and the dependencies between packages
 format: setup ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# Python-free: the codec and its fuzz target, under the address and undefined-behaviour sanitizers.
+fuzz: ## Fuzz the codec for FUZZ_SECONDS (600) and keep what was found in build/fuzz
+	@.ci/need fuzz
+	@mkdir -p build/fuzz/corpus
+	@echo "== make fuzz: $(FUZZ_SECONDS) s of libFuzzer"
+	clang++ -std=c++17 -g -O2 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-Iblox_store/codec -o build/fuzz/codec tests/fuzz/codec.cpp \
+		$(filter-out %/bindings.cpp,$(wildcard blox_store/codec/*.cpp))
+	build/fuzz/codec -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -artifact_prefix=build/fuzz/ \
+		-print_final_stats=1 build/fuzz/corpus tests/assets/fuzz
 
 clean: ## Remove the virtual environment and everything that was built
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -28,6 +28,7 @@ public:
         return begin;
     }
 
+    const std::uint8_t* data() const { return memory_.get(); }
     std::size_t size() const { return size_; }
 
     // Gives the memory away, cut to its size; the buffer is empty then.

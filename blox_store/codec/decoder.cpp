@@ -18,7 +18,7 @@ void read_hashes(Cursor& cursor, std::size_t count, std::uint8_t* out) {
 
 // Items of 4 or 8 bytes stand in memory as they stand in the payload, on a little-endian machine.
 void read_plain(Cursor& cursor, std::size_t bytes, std::uint8_t* out) {
-    std::memcpy(out, cursor.take(bytes), bytes);
+    std::copy_n(cursor.take(bytes), bytes, out);  // memcpy must not be given the null of no items
 }
 
 void read_millionths(Cursor& cursor, std::size_t count, std::uint32_t* out) {
