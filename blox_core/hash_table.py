@@ -35,10 +35,21 @@ def numbers() -> dict[bytes, int]:
     return {table[at : at + DIGEST_BYTES]: index for index, at in enumerate(starts)}
 
 
+def halves(digests: NDArray[np.uint8] | None = None) -> NDArray[np.uint64]:
+    """Return digests (n, 16), those of all architectures if None, as two numbers each: (n, 2)."""
+    held = np.frombuffer(load(), np.uint8) if digests is None else digests
+    return np.ascontiguousarray(held, np.uint8).reshape(-1, DIGEST_BYTES).view(np.uint64)
+
+
 @cache
-def order() -> NDArray[np.int32]:
-    """Return the arch indices in the order of their digests."""
-    return np.argsort(np.frombuffer(load(), f"S{DIGEST_BYTES}"), kind="stable").astype(np.int32)
+def first_halves() -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+    """Return the first halves of all digests in ascending order, and the arch index of each.
+
+    No two are equal. Numbers are looked up three times as fast as texts of 16 bytes.
+    """
+    first = halves()[:, 0]
+    order = np.argsort(first)
+    return first[order], order
 
 
 def generate() -> bytes:

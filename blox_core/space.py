@@ -31,6 +31,7 @@ ArchVec = list[list[list[int]]]
 
 _FIELDS = ("op1", "op2", "prev", "input", "skip")
 _CHOICES = (len(OPS), len(OPS), 2, 2, 2)
+_NESTS = (list, tuple)
 _FORM = "[[op1], [op2, prev, input, skip]]"
 
 
@@ -118,7 +119,7 @@ def index_of(arch_vec: Sequence[Any]) -> int:
     Lists and tuples of ints and numpy integers are accepted. Raises ArchitectureError, naming the
     stage and the reason, for anything else.
     """
-    if not isinstance(arch_vec, (list, tuple)) or len(arch_vec) != STAGES:
+    if not isinstance(arch_vec, _NESTS) or len(arch_vec) != STAGES:
         raise ArchitectureError(
             f"arch vector {_shown(arch_vec)}: a list of {STAGES} cells {_FORM} is allowed"
         )
@@ -135,7 +136,7 @@ def raw_architecture(arch_vec: Sequence[Any]) -> tuple[Cell, ...]:
 
     A cell without a path from input to output passes; raises ArchitectureError otherwise.
     """
-    if not isinstance(arch_vec, (list, tuple)) or len(arch_vec) != STAGES:
+    if not isinstance(arch_vec, _NESTS) or len(arch_vec) != STAGES:
         index_of(arch_vec)
     return tuple(_parsed_cell(stage, cell) for stage, cell in enumerate(arch_vec, 1))
 
@@ -161,12 +162,12 @@ def indices_of_digests(digests: NDArray[np.uint8]) -> NDArray[np.int32]:
 
     `digests` is uint8 (n, 16), the bytes in the order of the hash's hex digits.
     """
-    table = np.frombuffer(hash_table.load(), "S16")
-    order, known = hash_table.order(), table[hash_table.order()]
-    rows = np.ascontiguousarray(digests, np.uint8).reshape(-1, hash_table.DIGEST_BYTES)
-    wanted = rows.view("S16").ravel()
-    found = order[np.minimum(np.searchsorted(known, wanted), SPACE_SIZE - 1)]
-    return np.where(table[found] == wanted, found, -1).astype(np.int32)
+    first, index_of_first = hash_table.first_halves()
+    wanted = hash_table.halves(digests)
+    at = np.minimum(np.searchsorted(first, wanted[:, 0]), SPACE_SIZE - 1)
+    found = index_of_first[at]
+    same = (hash_table.halves()[found] == wanted).all(axis=1)
+    return np.where(same, found, -1).astype(np.int32)
 
 
 def all_hashes() -> list[str]:
@@ -189,8 +190,7 @@ def random_indices(n: int, seed: int | None) -> list[int]:
 
 
 def _cell_number(stage: int, cell: Any) -> int:
-    parsed = _parsed_cell(stage, cell)
-    number = _CELL_NUMBERS.get(parsed)
+    number = _CELL_NUMBERS.get(_parsed_cell(stage, cell))
     if number is None:
         raise ArchitectureError(
             f"stage {stage}, cell {_shown(cell)}: no path from its input to its output; "
@@ -200,16 +200,19 @@ def _cell_number(stage: int, cell: Any) -> int:
 
 
 def _parsed_cell(stage: int, cell: Any) -> Cell:
-    if not (isinstance(cell, (list, tuple)) and all(isinstance(p, (list, tuple)) for p in cell)):
+    if not isinstance(cell, _NESTS) or len(cell) != NODES:
+        raise _bad_nesting(stage, cell)
+    first, second = cell
+    if not (isinstance(first, _NESTS) and isinstance(second, _NESTS)):
         raise _bad_nesting(stage, cell)
     try:
-        (op1,), (op2, prev, from_input, skip) = cell
+        (op1,), (op2, prev, from_input, skip) = first, second
     except ValueError:
         raise _bad_nesting(stage, cell) from None
     parsed = (op1, op2, prev, from_input, skip)
-    for value in parsed:
-        if type(value) is not int:
-            return _in_range(stage, cell, _plain_ints(stage, cell, parsed))
+    # True and 1.0 equal 1 and hash as it does, so the types are looked at before the table.
+    if not (type(op1) is type(op2) is type(prev) is type(from_input) is type(skip) is int):
+        return _in_range(stage, cell, _plain_ints(stage, cell, parsed))
     return parsed if parsed in _CELL_NUMBERS else _in_range(stage, cell, parsed)
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from blox_store.dataset.arch_argument import Arch, resolve
 from blox_store.dataset.training import TrainingResults
-from blox_store.dataset.training_file import Best
 
 Float: TypeAlias = float | NDArray[np.float64] | None
 Seconds: TypeAlias = int | float | NDArray[np.int64] | NDArray[np.floating[Any]] | None
@@ -42,37 +41,37 @@ class TrainingMetrics:
         self, arch: Arch, epoch: int | None = None, best: bool = True, seed: Seed = None
     ) -> Float:
         """Return the validation accuracy (top-1)."""
-        return self._curve("val_top1", arch, epoch, Best.HIGHEST if best else None, seed)
+        return self._curve("val_top1", arch, epoch, best, seed)
 
     def val_top5(
         self, arch: Arch, epoch: int | None = None, best: bool = True, seed: Seed = None
     ) -> Float:
         """Return the validation accuracy (top-5)."""
-        return self._curve("val_top5", arch, epoch, Best.HIGHEST if best else None, seed)
+        return self._curve("val_top5", arch, epoch, best, seed)
 
     def val_loss(
         self, arch: Arch, epoch: int | None = None, best: bool = False, seed: Seed = None
     ) -> Float:
         """Return the validation loss."""
-        return self._curve("val_loss", arch, epoch, Best.LOWEST if best else None, seed)
+        return self._curve("val_loss", arch, epoch, best, seed)
 
     def train_acc(
         self, arch: Arch, epoch: int | None = None, best: bool = True, seed: Seed = None
     ) -> Float:
         """Return the training accuracy (top-1)."""
-        return self._curve("train_top1", arch, epoch, Best.HIGHEST if best else None, seed)
+        return self._curve("train_top1", arch, epoch, best, seed)
 
     def train_top5(
         self, arch: Arch, epoch: int | None = None, best: bool = True, seed: Seed = None
     ) -> Float:
         """Return the training accuracy (top-5)."""
-        return self._curve("train_top5", arch, epoch, Best.HIGHEST if best else None, seed)
+        return self._curve("train_top5", arch, epoch, best, seed)
 
     def train_loss(
         self, arch: Arch, epoch: int | None = None, best: bool = False, seed: Seed = None
     ) -> Float:
         """Return the training loss."""
-        return self._curve("train_loss", arch, epoch, Best.LOWEST if best else None, seed)
+        return self._curve("train_loss", arch, epoch, best, seed)
 
     def test_acc(self, arch: Arch, seed: Seed = None) -> Float:
         """Return the test accuracy (top-1) at the epoch of the best validation accuracy."""
@@ -95,11 +94,9 @@ class TrainingMetrics:
         # The published order of the operations: the other one differs in the last bit.
         return seconds * (file.checked_epoch(epoch) / file.epochs)
 
-    def _curve(
-        self, column: str, arch: Arch, epoch: int | None, best: Best | None, seed: Seed
-    ) -> Float:
+    def _curve(self, column: str, arch: Arch, epoch: int | None, best: bool, seed: Seed) -> Float:
         file = self._training.file_with(column, self._seed(seed))
-        return file.at_epoch(column, resolve(arch), epoch, best)
+        return file.at_epoch(column, resolve(arch), epoch, bool(best))
 
     def _number(self, column: str, arch: Arch, seed: Seed) -> Float:
         file = self._training.file_with(column, self._seed(seed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from os import PathLike
 from typing import Any
 
@@ -15,11 +14,13 @@ from blox_store.errors import QueryError, ReleaseMismatch
 from blox_store.release.columns import NumberColumn
 
 
-class Best(Enum):
-    """Which end of a curve is the good one."""
+def best_of(name: str) -> np.ufunc:
+    """Return the function that takes the better of two values of a column.
 
-    HIGHEST = np.fmax  # unlike np.maximum it takes the number where the other one is NaN
-    LOWEST = np.fmin
+    Unlike np.maximum and np.minimum it takes the number where the other one is NaN, so that the
+    curve of a diverged training has a best value.
+    """
+    return np.fmin if name.endswith("loss") else np.fmax
 
 
 class SameArchitectures:
@@ -49,7 +50,7 @@ class TrainingFile(LazyFile):
     ) -> None:
         super().__init__(path)
         self._architectures = architectures
-        self._curves: dict[tuple[str, Best | None], NumberColumn] = {}
+        self._curves: dict[tuple[str, bool], NumberColumn] = {}
 
     @property
     def epochs(self) -> int:
@@ -60,7 +61,7 @@ class TrainingFile(LazyFile):
         if self._architectures is not None:
             self._architectures.check(self, row_of)
 
-    def curve(self, name: str, best: Best | None) -> NumberColumn:
+    def curve(self, name: str, best: bool) -> NumberColumn:
         """Return a curve (rows, epochs); with `best` every epoch holds the best one so far.
 
         Raises ReleaseCorrupt if the lists of the column do not have one item an epoch.
@@ -70,9 +71,10 @@ class TrainingFile(LazyFile):
             curve = self._curves[name, best] = self._made_curve(name, best)
         return curve
 
-    def _made_curve(self, name: str, best: Best | None) -> NumberColumn:
-        if best is not None:
-            return self.curve(name, None).apply(lambda held: best.value.accumulate(held, axis=1))
+    def _made_curve(self, name: str, best: bool) -> NumberColumn:
+        if best:
+            better = best_of(name)
+            return self.curve(name, False).apply(lambda held: better.accumulate(held, axis=1))
         column: NumberColumn = self.column(name, NumberColumn)
 
         def checked(held: NDArray[Any]) -> NDArray[Any]:
@@ -82,13 +84,30 @@ class TrainingFile(LazyFile):
 
         return column.apply(checked)
 
+    def at_end(self, name: str, best: bool) -> list[float | None]:
+        """Return each arch index's last value of a curve, or its best one, None where absent."""
+        key = (name, best)
+        if key not in self._by_index:
+            self._by_index[key] = self.scattered(self.last(name, best))
+        return self._by_index[key]
+
+    def last(self, name: str, best: bool) -> NumberColumn:
+        """Return the last value (rows,) of a curve, or its best one."""
+        self.position(None)
+        if best:  # a fifteenth of what `curve` takes, which has the best one at every epoch
+            better = best_of(name)
+            return self.curve(name, False).apply(lambda held: better.reduce(held, axis=1))
+        return self.curve(name, False).apply(lambda held: held[:, -1])
+
     def at_epoch(
-        self, name: str, index: int | Indices, epoch: int | None, best: Best | None
+        self, name: str, index: int | Indices, epoch: int | None, best: bool
     ) -> float | NDArray[np.float64] | None:
         """Return a curve's value at an epoch (None: the last), or the best one up to it.
 
         None where the architecture is absent; of many an array (n,).
         """
+        if epoch is None and isinstance(index, int):
+            return self.at_end(name, best)[index]
         position, rows = self.position(epoch), self.rows(index)
         if rows is None:
             return None
@@ -96,8 +115,11 @@ class TrainingFile(LazyFile):
         return float(value) if isinstance(rows, int) else value
 
     def position(self, epoch: int | None) -> int:
-        """Return the position of an epoch, counted from 1, in a curve; None means the last one."""
-        return (self.epochs if epoch is None else self.checked_epoch(epoch)) - 1
+        """Return the position of an epoch, counted from 1, in a curve; None means the last one.
+
+        Raises QueryError unless the epoch is an integer from 1 to the last one.
+        """
+        return self.checked_epoch(self.epochs if epoch is None else epoch) - 1
 
     def checked_epoch(self, epoch: int) -> int:
         """Return an epoch; raise QueryError unless it is an integer from 1 to the last one."""

@@ -163,8 +163,16 @@ def test_digests_are_looked_up_in_one_go():
     rows = [5, 91_124, 0, 40_000]
     assert space.indices_of_digests(table[rows]).tolist() == rows
     assert space.indices_of_digests(table[rows] ^ 1).tolist() == [-1] * 4
+    of_another = np.hstack([table[rows, :8], table[[1, 2, 3, 4], 8:]])
+    assert space.indices_of_digests(of_another).tolist() == [-1] * 4
     assert space.indices_of_digests(np.full((1, 16), 255, np.uint8)).tolist() == [-1]
     assert space.indices_of_digests(np.empty((0, 16), np.uint8)).tolist() == []
+
+
+def test_the_first_halves_of_the_digests_are_distinct():
+    first, index_of_first = hash_table.first_halves()
+    assert (first[1:] > first[:-1]).all()
+    assert (hash_table.halves()[index_of_first, 0] == first).all()
 
 
 def test_random_indices_are_distinct_and_come_from_default_rng():

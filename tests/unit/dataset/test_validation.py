@@ -191,9 +191,9 @@ def test_an_ext_file_for_one_of_two_seeds(release: Path) -> None:
 
 
 def test_nan_is_not_the_best() -> None:
-    """Curves of diverged models, which a later version of the format holds, end in NaN."""
-    from blox_store.dataset.training_file import Best
+    """Curves of diverged models, which version 2 of the format holds, end in NaN."""
+    from blox_store.dataset.training_file import best_of
 
     curve = np.array([[1.0, 3.0, 2.0, np.nan]])
-    assert Best.HIGHEST.value.accumulate(curve, axis=1).tolist() == [[1, 3, 3, 3]]
-    assert Best.LOWEST.value.accumulate(curve, axis=1).tolist() == [[1, 1, 1, 1]]
+    assert best_of("val_top1").accumulate(curve, axis=1).tolist() == [[1, 3, 3, 3]]
+    assert best_of("val_loss").reduce(curve, axis=1).tolist() == [1]
