@@ -1,15 +1,21 @@
-"""The `arch` argument of queries: one architecture in three spellings, or many by arch index.
+"""The `arch` argument of queries: one architecture in three spellings, or many in one of them.
 
 | argument | means |
 |---|---|
-| nested lists or tuples | an arch vector, any valid raw one |
+| lists or tuples nested three deep | an arch vector, any valid raw one |
 | an int or numpy integer | an arch index |
 | a string | a model hash |
 | a list, tuple, range or array of integers | many arch indices |
+| a list, tuple or array of strings | many model hashes |
+| lists or tuples nested four deep | many arch vectors |
+
+An arch vector has numbers at its third level, and a sequence of them has them at its fourth, so that
+none is ever taken for the other: three arch vectors are no arch vector.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,8 +27,9 @@ from blox_core.space import SPACE_SIZE, checked_index, index_of, index_of_hash
 Arch: TypeAlias = Any
 Indices: TypeAlias = NDArray[np.intp]
 
+_NESTS = (list, tuple)
 _ALLOWED = (
-    "an arch vector, an arch index, a model hash or a one-dimensional sequence of arch indices"
+    "an arch vector, an arch index, a model hash or a one-dimensional sequence of one of these"
 )
 
 
@@ -32,12 +39,12 @@ def resolve(arch: Arch) -> int | Indices:
     Raises ArchitectureError for what denotes no architecture and UnknownArchitecture for a model
     hash that none has.
     """
-    if isinstance(arch, (list, tuple)) and len(arch) and isinstance(arch[0], (list, tuple)):
-        return index_of(arch)
+    if isinstance(arch, _NESTS) and len(arch) and isinstance(arch[0], _NESTS):
+        return _index_of_nest(arch)
     if isinstance(arch, str):
         return index_of_hash(arch)
     if isinstance(arch, (list, tuple, range)) or (hasattr(arch, "__array__") and np.ndim(arch)):
-        return _checked_indices(arch)
+        return _indices(arch)
     if not hasattr(arch, "__index__"):
         raise ArchitectureError(f"architecture {arch!r}: {_ALLOWED} is allowed")
     return checked_index(arch)
@@ -51,13 +58,46 @@ def resolve_one(arch: Arch) -> int:
     return index
 
 
-def _checked_indices(archs: Any) -> Indices:
+def _index_of_nest(nest: Sequence[Any]) -> int | Indices:
     try:
-        indices = np.asarray(archs)
+        return index_of(nest)
+    except ArchitectureError:
+        if not _is_four_deep(nest):
+            raise
+    return np.array([_index_of_item(position, item) for position, item in enumerate(nest)], np.intp)
+
+
+def _is_four_deep(nest: Sequence[Any]) -> bool:
+    level: Any = nest
+    for _ in range(3):
+        if not level or not isinstance(level[0], _NESTS):
+            return False
+        level = level[0]
+    return True
+
+
+def _index_of_item(position: int, arch_vec: Any) -> int:
+    try:
+        return index_of(arch_vec)
+    except ArchitectureError as error:
+        raise ArchitectureError(f"item {position} of the arch vectors: {error}") from error
+
+
+def _indices(archs: Any) -> Indices:
+    try:
+        held = np.asarray(archs)
     except ValueError as error:
         raise ArchitectureError(f"architectures {archs!r}: {_ALLOWED} is allowed") from error
-    if not indices.size:
+    if not held.size:
         return np.zeros(0, np.intp)
+    # NumPy makes strings of the numbers beside them: the items themselves say what they are.
+    items = archs if isinstance(archs, _NESTS) else held.tolist() if held.dtype.kind in "UO" else ()
+    if held.ndim == 1 and items and all(isinstance(item, str) for item in items):
+        return np.array([index_of_hash(item) for item in items], np.intp)
+    return _checked_indices(held)
+
+
+def _checked_indices(indices: NDArray[Any]) -> Indices:
     if indices.ndim != 1 or indices.dtype.kind not in "iu":
         raise ArchitectureError(
             f"architectures as an array of {indices.dtype} with shape {indices.shape}: "

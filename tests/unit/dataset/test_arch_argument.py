@@ -1,4 +1,4 @@
-"""One architecture in three spellings, many by index, and what denotes none."""
+"""One architecture in three spellings, many in one of them, and what denotes none."""
 
 from __future__ import annotations
 
@@ -49,6 +49,56 @@ def test_many(archs: Any) -> None:
     assert (indices.dtype, indices.tolist()) == (np.intp, [3, 1, 2])
 
 
+OTHERS = [arch_vec(index) for index in (0, 91_124)]
+HASHES = [model_hash(vec) for vec in (VEC, *OTHERS)]
+
+
+@pytest.mark.parametrize(
+    "archs",
+    [
+        [VEC, *OTHERS],
+        (VEC, *OTHERS),
+        [tuple(map(tuple, VEC)), *OTHERS],
+        HASHES,
+        tuple(HASHES),
+        np.array(HASHES),
+        np.array(HASHES, object),
+    ],
+    ids=["vectors", "tuple of vectors", "tuples", "hashes", "tuple", "array", "array of objects"],
+)
+def test_many_arch_vectors_or_hashes(archs: Any) -> None:
+    indices = resolve(archs)
+    assert isinstance(indices, np.ndarray)
+    assert (indices.dtype, indices.tolist()) == (np.intp, [INDEX, 0, 91_124])
+
+
+def test_one_arch_vector_in_a_list_is_many() -> None:
+    indices = resolve([VEC])
+    assert isinstance(indices, np.ndarray)
+    assert indices.tolist() == [INDEX]
+
+
+@pytest.mark.parametrize(
+    ("archs", "message"),
+    [
+        ([VEC, VEC[:2]], "item 1 of the arch vectors: .* a list of 3 cells"),
+        ([VEC, 5], "item 1 of the arch vectors: arch vector 5: a list of 3 cells"),
+        ([VEC, HASHES[0]], "item 1 of the arch vectors: arch vector '.*': a list of 3 cells"),
+        ([VEC, [[[0], [0, 0, 0, 0]], *VEC[1:]]], "item 1 .*: stage 1, .* no path"),
+        ([5, VEC], "one-dimensional sequence of one of these is allowed"),
+    ],
+)
+def test_many_of_which_one_is_no_arch_vector(archs: Any, message: str) -> None:
+    with pytest.raises(ArchitectureError, match=message):
+        resolve(archs)
+
+
+@pytest.mark.parametrize("arch", [[[]], [[[]]], [[[], []]] * 3, [[[0]]], [VEC[0]], [[VEC[0]], 1]])
+def test_nests_that_are_nothing(arch: Any) -> None:
+    with pytest.raises(ArchitectureError, match="is allowed"):
+        resolve(arch)
+
+
 @pytest.mark.parametrize("archs", [[], (), range(0), np.zeros(0)])
 def test_none_at_all(archs: Any) -> None:
     indices = resolve(archs)
@@ -70,7 +120,17 @@ def test_indices_out_of_range(index: Any) -> None:
 
 @pytest.mark.parametrize(
     "archs",
-    [[1.0, 2.0], [True, False], [model_hash(VEC)], [None], np.zeros((2, 2), int), [2**70]],
+    [
+        [1.0, 2.0],
+        [True, False],
+        [model_hash(VEC), 5],
+        [5, model_hash(VEC)],
+        np.array([model_hash(VEC), None]),
+        np.array([[model_hash(VEC)]]),
+        [None],
+        np.zeros((2, 2), int),
+        [2**70],
+    ],
 )
 def test_sequences_of_anything_but_indices(archs: Any) -> None:
     with pytest.raises(ArchitectureError, match=r"array of .* is allowed"):
