@@ -12,6 +12,7 @@ from typing import Any
 from blox import dataset, graph_utils, io, search_space
 from blox.dataset import (
     BenchmarkingDataset,
+    Budget,
     Dataset,
     EnvInfoDataset,
     StaticInfoDataset,
@@ -20,6 +21,7 @@ from blox.dataset import (
 
 __all__ = [
     "BenchmarkingDataset",
+    "Budget",
     "Dataset",
     "EnvInfoDataset",
     "StaticInfoDataset",

@@ -10,6 +10,7 @@ import numpy as np
 from blox_store import dataset as store
 from blox_store.dataset import (
     BenchmarkingDataset,
+    Budget,
     Dataset,
     Devices,
     EnvInfoDataset,
@@ -20,6 +21,7 @@ from blox_store.dataset import (
 
 __all__ = [
     "BenchmarkingDataset",
+    "Budget",
     "Dataset",
     "EnvInfoDataset",
     "StaticInfoDataset",

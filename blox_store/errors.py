@@ -13,6 +13,7 @@ BloxError
     ├── ReleaseMismatch        ValueError          files of a release that contradict each other
     ├── QueryError             ValueError          what the loaded files cannot answer
     ├── NotInRelease           KeyError            an architecture that the release leaves out
+    ├── BudgetSpent            TimeoutError        a simulated training longer than what is left
     ├── PickleNotAllowed       PermissionError     a pickle that nobody asked to read
     ├── NotEncodable           ValueError          a value that no type of the format holds
     └── ExportRefused                              what was asked for may not be exported
@@ -89,6 +90,10 @@ class NotInRelease(ReleaseError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the repr of the message
+
+
+class BudgetSpent(ReleaseError, TimeoutError):
+    """A simulated training that takes longer than what is left of its budget."""
 
 
 class PickleNotAllowed(ReleaseError, PermissionError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from blox_core.atomic_file import replace_file
+from blox_store.release.names import SIMULATED_FILE
 from blox_store.store import Run
 
-SIMULATED_FILE: Final = "SIMULATED"
+__all__ = ["SIMULATED_FILE", "write_marker"]
 
 
 def write_marker(out: Path, run: Run) -> None:

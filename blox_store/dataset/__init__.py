@@ -1,21 +1,26 @@
 """The query API: a release as a data set, in memory."""
 
 from blox_store.dataset.benchmarking import BenchmarkingDataset, Devices
+from blox_store.dataset.budget import Budget, Simulated
 from blox_store.dataset.dataset import Dataset
 from blox_store.dataset.env_info import EnvInfoDataset
 from blox_store.dataset.folder import from_folder
 from blox_store.dataset.lazy_file import table_of
+from blox_store.dataset.ranking import Ranked
 from blox_store.dataset.release_folder import DEFAULT_FORMATS, Formats, Seeds
 from blox_store.dataset.static_info import StaticInfoDataset
 
 __all__ = [
     "DEFAULT_FORMATS",
     "BenchmarkingDataset",
+    "Budget",
     "Dataset",
     "Devices",
     "EnvInfoDataset",
     "Formats",
+    "Ranked",
     "Seeds",
+    "Simulated",
     "StaticInfoDataset",
     "from_folder",
     "table_of",

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.space import Architecture
 from blox_store.dataset.arch_argument import Arch, resolve, resolve_one
-from blox_store.dataset.benchmarking import BenchmarkingDataset, Devices
+from blox_store.dataset.arrow_table import arrow_table, chosen_sources, joined, pandas_frame
+from blox_store.dataset.benchmarking import LATENCY, BenchmarkingDataset, Devices
+from blox_store.dataset.budget import Budget, Simulated
 from blox_store.dataset.env_info import EnvInfoDataset
 from blox_store.dataset.file_group import FileGroup, Paths, listed, path_list
 from blox_store.dataset.full_info import FullInfo
 from blox_store.dataset.graph_argument import index_of_graph
+from blox_store.dataset.lazy_file import HASH, LazyFile
 from blox_store.dataset.metrics import TrainingMetrics
+from blox_store.dataset.ranking import Ranked, checked_count, checked_query, ranked
 from blox_store.dataset.static_info import StaticInfoDataset
 from blox_store.dataset.training import TrainingResults
-from blox_store.errors import QueryError
+from blox_store.errors import NotInRelease, QueryError
+
+if TYPE_CHECKING:
+    import pyarrow
 
 Int: TypeAlias = int | NDArray[np.int64] | None
 G = TypeVar("G", bound=FileGroup[Any])
@@ -51,6 +58,7 @@ class Dataset(TrainingMetrics):
         self.bench_info = _opened(BenchmarkingDataset, devices_files, validate_data)
         self.static_info = _opened(StaticInfoDataset, static_info)
         self.env_info = _opened(EnvInfoDataset, env_info, validate_data)
+        self.budget = Budget()
         if self.env_info is not None:
             self.env_info.check_seeds(self.seeds)
 
@@ -83,6 +91,11 @@ class Dataset(TrainingMetrics):
     def is_extended(self) -> bool:
         """Whether the ext files are loaded."""
         return self._training.ext is not None
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the figures are made up: a file `SIMULATED` lies beside the training files."""
+        return self._training.is_simulated
 
     @property
     def search_space(self) -> list[Any]:
@@ -172,6 +185,95 @@ class Dataset(TrainingMetrics):
         index = index_of_graph(graph)
         return None if index is None else self.full_info(index, *args, **kwargs)
 
+    def best(self, k: int, by: str = "val_acc", **options: Any) -> Ranked:
+        """Return the arch indices and values of the k best architectures, the best one first.
+
+        `by` is a query of numbers (`val_acc`, `test_loss`, `params`, …) and `options` are its
+        arguments: `epoch`, `best`, `seed`, `devices`. Losses, times, params, FLOPs and latencies
+        are better where they are smaller. Of equal values the smaller arch index comes first; NaN
+        comes last. There are fewer than k where the release has fewer. Raises QueryError where
+        several seeds or devices are loaded and none is given.
+        """
+        count, query = checked_count(k), checked_query(by)
+        indices = np.sort(self._indices_with(query, options))
+        values = getattr(self, query)(indices, **options)
+        return ranked(indices, values[0] if query == "latency" else values, query, count)
+
+    def simulate(
+        self,
+        arch: Arch,
+        epochs: int | None = None,
+        seed: int | None = None,
+        budget: Budget | None = None,
+    ) -> Simulated:
+        """Return what a training of `epochs` epochs (None: all) gives, and charge its time.
+
+        Every call is a training from scratch. The accuracy is that after the last epoch, not the
+        best one. `budget` is charged, or that of the data set, which has no limit. Raises
+        BudgetSpent where less is left of it, NotInRelease for an absent architecture; neither is
+        charged.
+        """
+        index = resolve_one(arch)
+        chosen = self._seed(seed, index)
+        val_acc: Any = self.val_acc(index, epochs, best=False, seed=chosen)
+        if val_acc is None:
+            raise NotInRelease(f"arch index {index} cannot be trained: the release leaves it out")
+        seconds: Any = self.train_time(index, epochs, chosen)
+        charged = self.budget if budget is None else budget
+        return Simulated(val_acc, seconds, charged.charge(seconds), chosen)
+
+    def to_arrow(
+        self, columns: Sequence[str] | None = None, seed: int | None = None
+    ) -> pyarrow.Table:
+        """Return the data set as a table of Apache Arrow, a row for each architecture and seed.
+
+        `arch_index`, `model_hash` and `seed` are followed by the columns of all loaded files, those
+        of latencies as `latency_DEVICE`, or by those that `columns` names; rows are in order of the
+        seeds (all, or the one given) and of arch indices. Curves are lists of fixed size; a value
+        is null where its file leaves the architecture out. Raises ExtraMissing without pyarrow,
+        QueryError for unknown columns and seeds.
+        """
+        seeds = self.seeds if seed is None else [self._training.checked_seed(seed)]
+        return joined(
+            arrow_table(
+                self._base.files[one].indices, one, chosen_sources(self._sources(one), columns)
+            )
+            for one in seeds
+        )
+
+    def to_pandas(self, columns: Sequence[str] | None = None, seed: int | None = None) -> Any:
+        """Return the table of `to_arrow` as a pandas DataFrame; curves are NumPy arrays in it.
+
+        Raises ExtraMissing without pandas or pyarrow.
+        """
+        return pandas_frame(self.to_arrow(columns, seed))
+
+    def _indices_with(self, query: str, options: Mapping[str, Any]) -> NDArray[np.int64]:
+        """Return the architectures that a query gives numbers of, with these options."""
+        if query in ("params", "flops"):
+            return np.intersect1d(self.indices, self._static().indices)
+        if query == "latency":
+            bench = self._benchmarks()
+            devices = bench.chosen(options.get("devices"))
+            if len(devices) != 1:
+                raise QueryError(f"best by latency on {devices}: give one of them, devices=…")
+            return np.intersect1d(self.indices, bench.files[devices[0]].indices)
+        if options.get("seed") is None and len(self.seeds) > 1:
+            raise QueryError(f"best by {query} of the seeds {self.seeds}: give one of them, seed=…")
+        return self._base.files[self._seed(options.get("seed"), 0)].indices.astype(np.int64)
+
+    def _sources(self, seed: int) -> dict[str, tuple[LazyFile, str]]:
+        """Return where the columns of a table of one seed come from."""
+        found: dict[str, tuple[LazyFile, str]] = {}
+        parts = (self._base, self._training.ext, self.static_info, self.env_info)
+        for part in parts:
+            if part is not None:
+                file = part.files[None if part.named_by is None else seed]
+                found |= {name: (file, name) for name in part.columns if name != HASH}
+        for device in self.devices:
+            found[f"{LATENCY}_{device}"] = self._benchmarks().files[device], LATENCY
+        return found
+
     def _info(
         self,
         index: int,
@@ -180,7 +282,7 @@ class Dataset(TrainingMetrics):
         static: bool | None,
         env: bool | None,
     ) -> FullInfo | None:
-        chosen_seed = self._seed(seed)
+        chosen_seed = self._seed(seed, index)
         latencies = self._latencies(index, devices)
         attached = {}
         if static or (static is None and self.static_info is not None):
@@ -214,6 +316,21 @@ class Dataset(TrainingMetrics):
 
     def _environments(self) -> EnvInfoDataset:
         return _loaded(self.env_info, "environment", "from_folder(folder, include_env_info=True)")
+
+    def __repr__(self) -> str:
+        """Say what is loaded; the architectures are counted once a query has decoded a file."""
+        facts = {
+            self.dataset: True,
+            f"{self._base.first.decoded_rows} architectures": self._base.first.decoded_rows,
+            f"{self.epochs} epochs": True,
+            f"seeds {self.seeds}": True,
+            "ext": self.is_extended,
+            "static info": self.static_info is not None,
+            "environments": self.env_info is not None,
+            f"latencies on {self.devices}": self.devices,
+            "SIMULATED figures": self.is_simulated,
+        }
+        return f"<Dataset: {', '.join(fact for fact, holds in facts.items() if holds)}>"
 
     def __contains__(self, arch: Arch) -> bool:
         """Whether the release has one architecture; what denotes none is in no release."""

@@ -74,12 +74,21 @@ class LazyFile:
         self.check_architectures(rows)
         return rows
 
+    @property
+    def decoded_rows(self) -> int | None:
+        """The number of rows, None while the file has not been decoded."""
+        return len(self.columns[HASH]) if "columns" in vars(self) else None
+
     def load(self) -> None:
         """Decode the file now, raising whatever is wrong with it."""
         self.rows(0)
 
     def check_architectures(self, row_of: NDArray[np.int32]) -> None:
         """Compare the architectures with those of other files; any set is right by itself."""
+
+    def has(self, index: int | Indices) -> bool:
+        """Return whether the file has an architecture, or all of many."""
+        return bool(np.all(self.row_of[index] != ABSENT))
 
     @overload
     def rows(self, index: int) -> int | None: ...

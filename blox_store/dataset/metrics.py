@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_store.dataset.arch_argument import Arch, resolve
+from blox_store.dataset.arch_argument import Arch, Indices, resolve
 from blox_store.dataset.training import TrainingResults
+from blox_store.dataset.training_file import TrainingFile
 
 Float: TypeAlias = float | NDArray[np.float64] | None
 Seconds: TypeAlias = int | float | NDArray[np.int64] | NDArray[np.floating[Any]] | None
@@ -21,7 +22,8 @@ class TrainingMetrics:
     Accuracies are percentages. Every method takes one architecture and returns a plain number, or
     None if the release leaves it out; or many, and returns an array (n,), or raises NotInRelease.
     `epoch` counts from 1 and means the last one if None; `best` takes the best value of the epochs
-    up to it. `seed=None` means a random one of the loaded seeds, one for each call.
+    up to it. `seed=None` means a random one of the loaded seeds, one for each call; where seeds with
+    different architectures are loaded (`validate_data=False`), one of those that have them all.
 
     Raises ArchitectureError for what denotes no architecture, QueryError for an epoch or a seed
     that is not there and for a column whose file is not loaded.
@@ -87,23 +89,27 @@ class TrainingMetrics:
 
     def train_time(self, arch: Arch, epoch: int | None = None, seed: Seed = None) -> Seconds:
         """Return the seconds that the training took, or its share of the first `epoch` epochs."""
-        file = self._training.file_with("train_time_s", self._seed(seed))
-        seconds = file.integer("train_time_s", resolve(arch))
+        file, index = self._file("train_time_s", arch, seed)
+        seconds = file.integer("train_time_s", index)
         if epoch is None or seconds is None:
             return seconds
         # The published order of the operations: the other one differs in the last bit.
         return seconds * (file.checked_epoch(epoch) / file.epochs)
 
     def _curve(self, column: str, arch: Arch, epoch: int | None, best: bool, seed: Seed) -> Float:
-        file = self._training.file_with(column, self._seed(seed))
-        return file.at_epoch(column, resolve(arch), epoch, bool(best))
+        file, index = self._file(column, arch, seed)
+        return file.at_epoch(column, index, epoch, bool(best))
 
     def _number(self, column: str, arch: Arch, seed: Seed) -> Float:
-        file = self._training.file_with(column, self._seed(seed))
-        return file.number(column, resolve(arch))
+        file, index = self._file(column, arch, seed)
+        return file.number(column, index)
 
-    def _seed(self, seed: Seed) -> int:
+    def _file(self, column: str, arch: Arch, seed: Seed) -> tuple[TrainingFile, int | Indices]:
+        index = resolve(arch)
+        return self._training.file_with(column, self._seed(seed, index)), index
+
+    def _seed(self, seed: Seed, index: int | Indices) -> int:
         if seed is not None:
             return self._training.checked_seed(seed)
-        seeds = self._training.seeds
+        seeds = self._training.seeds_of(index)
         return seeds[0] if len(seeds) == 1 else seeds[int(self._rng.integers(len(seeds)))]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from blox_store.dataset.arch_argument import Indices
 from blox_store.dataset.file_group import (
     OWN_HEADER_KEYS,
     FileGroup,
@@ -15,6 +16,7 @@ from blox_store.dataset.file_group import (
 )
 from blox_store.dataset.training_file import SameArchitectures, TrainingFile
 from blox_store.errors import QueryError, ReleaseMismatch
+from blox_store.release.names import SIMULATED_FILE
 
 EXT: Final = "ext"
 
@@ -40,6 +42,8 @@ class TrainingResults:
         self.base = TrainingPart([file for file in files if file not in ext], validate_data)
         self.ext = TrainingPart(ext, validate_data) if ext else None
         self.seeds: list[int] = list(self.base.files)
+        self._same_architectures = validate_data
+        self.is_simulated = any((file.path.parent / SIMULATED_FILE).exists() for file in files)
         if self.ext is not None:
             self._check_ext(self.ext, validate_data)
 
@@ -66,6 +70,16 @@ class TrainingResults:
             f"{column} is not among the loaded columns ({', '.join(self.columns[1:])}): "
             "load the ext files too, from_folder(folder, extended=True)"
         )
+
+    def seeds_of(self, index: int | Indices) -> list[int]:
+        """Return the seeds that have one architecture or all of many; if there are none, all seeds.
+
+        Files are decoded for it only where they need not hold the same architectures.
+        """
+        if self._same_architectures or len(self.seeds) == 1:
+            return self.seeds
+        having = [seed for seed in self.seeds if self.base.files[seed].has(index)]
+        return having or self.seeds
 
     def checked_seed(self, seed: Any) -> int:
         """Return a seed as an int; raise QueryError if it is not loaded."""

@@ -19,6 +19,7 @@ FORMATS = ("blox", "csv", "pickle")  # that every installation reads and writes
 OPTIONAL_FORMATS = ("parquet",)  # that need an extra
 ALL_FORMATS = FORMATS + OPTIONAL_FORMATS
 SEEDED_KINDS: tuple[Kind, ...] = ("base", "ext", "env")
+SIMULATED_FILE = "SIMULATED"  # marks a folder whose figures are made up
 DEVICE_NAME = re.compile(r"[a-zA-Z0-9-]+")
 
 _FILE_NAME = re.compile(

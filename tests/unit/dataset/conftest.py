@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from blox_store.dataset import Dataset, from_folder
+from blox_store.release.columns import CountColumn
 from blox_store.release.reader import read_table
 from blox_store.release.table import Table
 from blox_store.release.writer import write_table
@@ -67,3 +68,13 @@ def full(two_seeds: Path) -> Dataset:
 def small(release_e12: Path) -> Dataset:
     """Everything of the golden release, one seed."""
     return from_folder(release_e12, extended=True, include_static_info=True, include_env_info=True)
+
+
+@pytest.fixture
+def no_epochs(release_e12: Path, tmp_path: Path) -> Dataset:
+    """The golden release without its curves."""
+    table = read_table(release_e12 / "blox-base-0.blox")
+    none = {**table.columns, "val_top1": CountColumn(np.zeros((len(table), 0), np.uint16), 5000)}
+    header = {**table.header, "epochs": 0}
+    write_table(Table(header=header, columns=none), tmp_path / "blox-base-0.csv", "csv")
+    return from_folder(tmp_path)

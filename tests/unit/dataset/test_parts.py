@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +145,24 @@ def test_properties(full: Dataset) -> None:
     full.search_space[0].clear()
     assert full.search_space[0] == [[3], [3, 2, 2, 2]]
     assert (len(full.ops), full.seeds, full.header["epochs"]) == (3, [0, 1], 12)
+
+
+def test_what_a_data_set_says_of_itself(full: Dataset, two_seeds: Path) -> None:
+    loaded = "ext, static info, environments, latencies on ['jetson', 'pixel-4']"
+    assert repr(full) == f"<Dataset: cifar100, 12 epochs, seeds [0, 1], {loaded}>"
+    full.val_acc(ARCH, seed=0)
+    assert repr(full) == f"<Dataset: cifar100, 24 architectures, 12 epochs, seeds [0, 1], {loaded}>"
+    least = from_folder(two_seeds, seeds=1, devices=False)
+    assert repr(least) == "<Dataset: cifar100, 12 epochs, seeds [1]>"
+
+
+def test_a_release_of_made_up_figures_says_so(two_seeds: Path, tmp_path: Path) -> None:
+    release = Path(shutil.copytree(two_seeds, tmp_path / "release"))
+    assert not from_folder(release).is_simulated
+    (release / "SIMULATED").write_text("The figures in this folder are made up.")
+    d = from_folder(release)
+    assert d.is_simulated
+    assert repr(d).endswith(", SIMULATED figures>")
+    beside = two_seeds / "blox-base-0.blox"
+    assert Dataset([beside, release / "blox-base-1.csv"]).is_simulated
+    assert not Dataset(beside).is_simulated

@@ -22,6 +22,7 @@ from blox_store.release.table import Table
 from blox_store.release.writer import write_table
 
 ARCH = [[[0], [2, 1, 0, 0]], [[2], [2, 1, 0, 1]], [[0], [2, 1, 1, 1]]]
+ABSENT = [[[0], [2, 1, 1, 1]]] * 3
 FIRST_HASH = "53e2fa8075c3ea1479d7116b5e8629dc"
 
 
@@ -90,6 +91,22 @@ def test_different_architectures_without_validation(release: Path) -> None:
     last = d.indices.tolist()[-1]
     assert d.val_loss(last, seed=0) is None
     assert d.full_info(last, seed=0)["val_loss"] is None
+
+
+def test_a_random_seed_is_one_that_has_the_architecture(release: Path) -> None:
+    keep_rows(release / "blox-base-1.csv", 4)
+    d = from_folder(release, devices=False, validate_data=False)
+    rare = Dataset(release / "blox-base-1.csv").indices
+    common = d.indices[~np.isin(d.indices, rare)]
+    for _ in range(20):
+        assert d.val_acc(int(common[0])) == d.val_acc(int(common[0]), seed=0)
+        assert d.test_acc(common).tolist() == d.test_acc(common, seed=0).tolist()
+        assert d.full_info(int(common[0]))["seed"] == 0
+        assert d.simulate(int(common[0])).seed == 0
+    drawn = {d.val_acc(int(rare[0])) for _ in range(50)}
+    assert drawn == {d.val_acc(int(rare[0]), seed=seed) for seed in (0, 1)}
+    assert d.val_acc(ABSENT) is None
+    assert d.to_arrow()["seed"].to_pylist() == [0] * 24 + [1] * 4
 
 
 def test_files_are_decoded_when_they_are_needed(release: Path) -> None:

@@ -35,7 +35,7 @@ def run_python(code: str, byte_code: Path) -> str:
 
 
 def test_nothing_heavy_is_loaded(byte_code: Path) -> None:
-    code = "import blox, sys; print({'torch', 'celery', 'sqlalchemy'} & set(sys.modules))"
+    code = "import blox, sys; print({'torch', 'celery', 'sqlalchemy', 'pandas', 'pyarrow'} & set(sys.modules))"
     assert run_python(code, byte_code) == "set()\n"
 
 
