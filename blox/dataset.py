@@ -31,7 +31,7 @@ __all__ = [
 
 # The formats that `from_folder` reads where it is not told otherwise, the preferred one first.
 # It is looked up at every call, so that a program may set it.
-preferred_ext: str | Sequence[str] = [f".{name}" for name in store.DEFAULT_FORMATS]
+preferred_ext: str | Sequence[str] = [f".{name}" for name in store.default_formats()]
 
 
 def from_folder(

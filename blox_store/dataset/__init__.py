@@ -7,11 +7,10 @@ from blox_store.dataset.env_info import EnvInfoDataset
 from blox_store.dataset.folder import from_folder
 from blox_store.dataset.lazy_file import table_of
 from blox_store.dataset.ranking import Ranked
-from blox_store.dataset.release_folder import DEFAULT_FORMATS, Formats, Seeds
+from blox_store.dataset.release_folder import Formats, Seeds, default_formats
 from blox_store.dataset.static_info import StaticInfoDataset
 
 __all__ = [
-    "DEFAULT_FORMATS",
     "BenchmarkingDataset",
     "Budget",
     "Dataset",
@@ -22,6 +21,7 @@ __all__ = [
     "Seeds",
     "Simulated",
     "StaticInfoDataset",
+    "default_formats",
     "from_folder",
     "table_of",
 ]

@@ -29,7 +29,8 @@ def from_folder(
 
     `seeds`: one, several, or None for all. `devices`: one name, several, None for all that are
     there, or False for none. `preferred_ext`: the formats to read, the preferred one first, with or
-    without the dot; `.blox` and then `.csv` if None. `validate_data` and `rng` as of `Dataset`.
+    without the dot; if None, `.blox`, `.parquet` where pyarrow is installed, and `.csv`.
+    `validate_data` and `rng` as of `Dataset`.
 
     Raises ReleaseMissing for whatever was asked for and is not there, QueryError for an argument
     that is not allowed, ReleaseMismatch for a file whose header contradicts its name, and what

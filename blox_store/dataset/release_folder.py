@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from blox_store.dataset.benchmarking import Devices
 from blox_store.errors import QueryError, ReleaseMismatch, ReleaseMissing
-from blox_store.release.names import FORMATS, Kind, ReleaseFile, scan_folder
+from blox_store.release.names import ALL_FORMATS, Kind, ReleaseFile, scan_folder
 from blox_store.release.reader import read_header
 
 Formats: TypeAlias = str | Sequence[str]
@@ -18,8 +19,15 @@ Seeds: TypeAlias = int | Sequence[int] | None
 # What a file holds: its kind, and the seed or device where the kind has one.
 Content: TypeAlias = tuple[Kind, int | str | None]
 
-# Pickles are read only where they are asked for.
-DEFAULT_FORMATS: Final[tuple[str, ...]] = ("blox", "csv")
+_PARQUET: Final = "parquet"
+
+
+def default_formats() -> tuple[str, ...]:
+    """Return the formats that are read unless others are asked for, the preferred one first.
+
+    Parquet is among them where pyarrow is installed; pickle is not, for it has to be asked for.
+    """
+    return ("blox", _PARQUET, "csv") if _reads_parquet() else ("blox", "csv")
 
 
 class ReleaseFolder:
@@ -100,6 +108,11 @@ class ReleaseFolder:
             f"{self.folder} has no {', '.join(names)} as {dotted(self.formats)} (it has {there})"
         )
         unread = {self.other_formats[c]: None for c in contents if c in self.other_formats}
+        if _PARQUET in unread and not _reads_parquet():
+            return ReleaseMissing(
+                f"{message}: there is .parquet, which needs pyarrow; in the checkout of Blox run "
+                "`pip install '.[parquet]'`"
+            )
         if unread:
             formats = [*self.formats, *unread]
             return ReleaseMissing(
@@ -133,12 +146,12 @@ def check_name(file: ReleaseFile) -> None:
 def format_names(preferred_ext: Formats | None) -> tuple[str, ...]:
     """Return the names of formats without their dots; raise QueryError for unknown ones."""
     if preferred_ext is None:
-        return DEFAULT_FORMATS
+        return default_formats()
     given = [preferred_ext] if isinstance(preferred_ext, str) else list(preferred_ext)
     names = tuple(str(name).removeprefix(".") for name in given)
-    if not names or not set(names) <= set(FORMATS):
+    if not names or not set(names) <= set(ALL_FORMATS):
         raise QueryError(
-            f"preferred_ext {preferred_ext!r}: one or more of {dotted(FORMATS)} are allowed"
+            f"preferred_ext {preferred_ext!r}: one or more of {dotted(ALL_FORMATS)} are allowed"
         )
     return names
 
@@ -146,6 +159,10 @@ def format_names(preferred_ext: Formats | None) -> tuple[str, ...]:
 def dotted(formats: Iterable[str]) -> str:
     """Return the extensions of formats, for a message."""
     return ", ".join(f".{name}" for name in formats)
+
+
+def _reads_parquet() -> bool:
+    return find_spec("pyarrow") is not None
 
 
 def _is_whole(seed: Any) -> bool:

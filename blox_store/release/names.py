@@ -19,7 +19,6 @@ FORMATS = ("blox", "csv", "pickle")  # that every installation reads and writes
 OPTIONAL_FORMATS = ("parquet",)  # that need an extra
 ALL_FORMATS = FORMATS + OPTIONAL_FORMATS
 SEEDED_KINDS: tuple[Kind, ...] = ("base", "ext", "env")
-SIMULATED_FILE = "SIMULATED"  # marks a folder whose figures are made up
 DEVICE_NAME = re.compile(r"[a-zA-Z0-9-]+")
 
 _FILE_NAME = re.compile(
@@ -28,6 +27,8 @@ _FILE_NAME = re.compile(
     rf"\.(?P<format>{'|'.join(ALL_FORMATS)})"
 )
 _KINDS: dict[str, Kind] = {"base": "base", "ext": "ext", "env": "env"}
+
+SIMULATED_FILE = "SIMULATED"  # a file beside those of a release whose figures are made up
 
 
 @dataclass(frozen=True, kw_only=True)

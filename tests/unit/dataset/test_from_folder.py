@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from blox_core.errors import BloxError
 from blox_store.dataset import from_folder
+from blox_store.dataset.release_folder import ReleaseFolder
 from blox_store.errors import PickleNotAllowed, QueryError, ReleaseMismatch, ReleaseMissing
 
 ARCH = [[[0], [2, 1, 0, 0]], [[2], [2, 1, 0, 1]], [[0], [2, 1, 1, 1]]]
@@ -88,7 +90,7 @@ def test_preferred_ext_with_and_without_dot(release_e12: Path, preferred_ext: An
 
 @pytest.mark.parametrize("preferred_ext", ["xlsx", [], ["blox", "xlsx"], ["..blox"], [None]])
 def test_preferred_ext_unknown(release_e12: Path, preferred_ext: Any) -> None:
-    with pytest.raises(QueryError, match=r"one or more of \.blox, \.csv, \.pickle are allowed"):
+    with pytest.raises(QueryError, match=r"one or more of \.blox, \.csv, .* are allowed"):
         from_folder(release_e12, preferred_ext=preferred_ext)
 
 
@@ -107,11 +109,41 @@ def test_each_file_in_the_first_format_that_is_there(release_e12: Path, tmp_path
     assert d.params(ARCH) == 2418628
 
 
+def chosen_suffix(folder: Path, preferred_ext: Any = None) -> str:
+    paths = ReleaseFolder(folder, preferred_ext).paths([("base", 0)], check_names=False)
+    return paths["base", 0].suffix
+
+
+def test_parquet_stands_between_blox_and_csv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("blox-base-0.csv", "blox-base-0.parquet"):
+        (tmp_path / name).touch()
+    assert chosen_suffix(tmp_path) == ".parquet"
+    assert chosen_suffix(tmp_path, ["csv", ".parquet"]) == ".csv"
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert chosen_suffix(tmp_path) == ".csv"
+    assert chosen_suffix(tmp_path, ".parquet") == ".parquet"
+    (tmp_path / "blox-base-0.blox").touch()
+    assert chosen_suffix(tmp_path) == ".blox"
+
+
+def test_a_folder_of_parquet_without_pyarrow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "blox-base-0.parquet").touch()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ReleaseMissing, match=r"needs pyarrow; .*`pip install '\.\[parquet\]'`"):
+        from_folder(tmp_path)
+
+
 def test_pickles_are_not_looked_at_unless_named(release_e12: Path, tmp_path: Path) -> None:
     folder = copied(release_e12, tmp_path, ["*.pickle"])
-    with pytest.raises(ReleaseMissing, match=r"preferred_ext=\['blox', 'csv', 'pickle'\]") as error:
+    with pytest.raises(
+        ReleaseMissing, match=r"to read it give preferred_ext=\[.*'csv', 'pickle'\]"
+    ) as error:
         from_folder(folder)
-    assert "no blox-base-* file as .blox, .csv" in one_line(error.value)
+    assert "no blox-base-* file as .blox, .parquet, .csv" in one_line(error.value)
     assert from_folder(folder, preferred_ext="pickle").val_acc(ARCH) == 24.48
 
 
@@ -130,7 +162,7 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("names", [[], ["blox-info.blox", "blox-ext-0.blox", "blox-env-0.pickle"]])
 def test_no_base_file(release_e12: Path, tmp_path: Path, names: list[str]) -> None:
-    with pytest.raises(ReleaseMissing, match=r"no blox-base-\* file as \.blox, \.csv") as error:
+    with pytest.raises(ReleaseMissing, match=r"no blox-base-\* file as \.blox, ") as error:
         from_folder(copied(release_e12, tmp_path, names))
     there = "blox-ext-0, blox-info" if names else "no such file"
     assert f"(it has {there}): ask for what it has, or" in one_line(error.value)

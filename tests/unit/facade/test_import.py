@@ -46,7 +46,7 @@ def test_submodules_are_attributes(byte_code: Path) -> None:
         "blox.search_space.get_model_hash.__name__, blox.graph_utils.get_model_graph.__name__)"
     )
     assert run_python(code, byte_code) == (
-        "['.blox', '.csv'] read_dataset_file get_model_hash get_model_graph\n"
+        "['.blox', '.parquet', '.csv'] read_dataset_file get_model_hash get_model_graph\n"
     )
 
 
