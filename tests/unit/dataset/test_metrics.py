@@ -70,6 +70,8 @@ def test_numbers_of_each_seed(full: Dataset, two_seeds: Path, seed: int) -> None
 def test_an_architecture_that_is_not_there(full: Dataset, name: str) -> None:
     assert getattr(full, name)(ABSENT) is None
     assert getattr(full, name)(index_of(ABSENT), seed=1) is None
+    if name not in NUMBERS:
+        assert getattr(full, name)(ABSENT, epoch=5) is None
 
 
 @pytest.mark.parametrize("name", [*CURVES, *NUMBERS, "train_time"])

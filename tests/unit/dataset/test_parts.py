@@ -82,6 +82,7 @@ def test_parts_by_themselves(two_seeds: Path) -> None:
     env = EnvInfoDataset(str(two_seeds / "blox-env-1.csv"))
     assert (bench.devices, env.seeds) == (["pixel-4", "jetson"], [1])
     assert (len(bench), len(static), len(env)) == (24, 24, 24)
+    assert [row[0] for row in bench] == [model_hash(static.arch_vec(row[0]) or []) for row in bench]
     assert (bench.columns, static.columns[1:]) == (
         ["model_hash", "latency"],
         ["params", "flops", "arch_vec"],

@@ -44,8 +44,9 @@ def test_columns_stand_in_the_order_of_the_parts(full: Dataset) -> None:
 
 
 def test_only_what_is_loaded(two_seeds: Path) -> None:
-    table = from_folder(two_seeds, seeds=1, devices=False).to_arrow()
-    assert table.column_names == [*OWN, "val_top1", "test_top1", "train_time_s"]
+    d = from_folder(two_seeds, seeds=1, devices=False)
+    assert d.to_arrow().column_names == [*OWN, "val_top1", "test_top1", "train_time_s"]
+    assert d.to_pandas("test_top1").columns.tolist() == [*OWN, "test_top1"]
 
 
 def test_curves_are_lists_of_fixed_size(full: Dataset) -> None:
