@@ -44,8 +44,10 @@ class TrainingResults:
         self.seeds: list[int] = list(self.base.files)
         self._same_architectures = validate_data
         self.is_simulated = any((file.path.parent / SIMULATED_FILE).exists() for file in files)
+        self._part_with = dict.fromkeys(self.base.columns, self.base)
         if self.ext is not None:
             self._check_ext(self.ext, validate_data)
+            self._part_with = dict.fromkeys(self.ext.columns, self.ext) | self._part_with
 
     def _check_ext(self, ext: TrainingPart, validate_data: bool) -> None:
         if ext.files.keys() != self.base.files.keys():
@@ -63,13 +65,13 @@ class TrainingResults:
 
     def file_with(self, column: str, seed: int) -> TrainingFile:
         """Return the file of a seed that holds a column; raise QueryError if none is loaded."""
-        for part in (self.base, self.ext):
-            if part is not None and column in part.first.header["columns"]:
-                return part.files[seed]
-        raise QueryError(
-            f"{column} is not among the loaded columns ({', '.join(self.columns[1:])}): "
-            "load the ext files too, from_folder(folder, extended=True)"
-        )
+        part = self._part_with.get(column)
+        if part is None:
+            raise QueryError(
+                f"{column} is not among the loaded columns ({', '.join(self.columns[1:])}): "
+                "load the ext files too, from_folder(folder, extended=True)"
+            )
+        return part.files[seed]
 
     def seeds_of(self, index: int | Indices) -> list[int]:
         """Return the seeds that have one architecture or all of many; if there are none, all seeds.

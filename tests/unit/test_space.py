@@ -112,6 +112,16 @@ def test_a_malformed_arch_vector_is_one_clear_error(vector, message):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [bool, float, np.bool_, np.float64])
+@pytest.mark.parametrize("field", range(5))
+def test_what_equals_an_integer_is_none(field, kind):
+    fields = [1, 0, 1, 0, 1]
+    assert space.index_of([[fields[:1], fields[1:]], GOOD_CELL, GOOD_CELL]) >= 0
+    fields[field] = kind(fields[field])
+    with pytest.raises(ArchitectureError, match=f"a {kind.__name__}; an integer is allowed"):
+        space.index_of([[fields[:1], fields[1:]], GOOD_CELL, GOOD_CELL])
+
+
 def test_a_long_wrong_arch_vector_is_shortened_in_the_message():
     with pytest.raises(ArchitectureError) as caught:
         space.index_of([0] * 1000)
