@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from blox_core.extras import optional_module
 from blox_core.space import Architecture
-from blox_store.dataset.lazy_file import ABSENT, HASH, LazyFile
+from blox_store.dataset.lazy_file import ABSENT, HASH, LazyFile, signed
 from blox_store.errors import QueryError
 from blox_store.release.columns import ArchColumn, Column, IntColumn, NumberColumn
 
@@ -80,7 +80,7 @@ def _array(pa: Any, column: Column) -> Any:
     if isinstance(column, NumberColumn):
         return _doubles(pa, column.floats())
     if isinstance(column, IntColumn) and column.data.ndim == 1:
-        return pa.array(column.data.astype(np.int64))
+        return pa.array(signed(column.data))
     if isinstance(column, ArchColumn):
         return _arch_vecs(pa, column.cells)
     return pa.array(column.values())

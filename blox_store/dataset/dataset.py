@@ -27,7 +27,7 @@ from blox_store.errors import NotInRelease, QueryError
 if TYPE_CHECKING:
     import pyarrow
 
-Int: TypeAlias = int | NDArray[np.int64] | None
+Int: TypeAlias = int | NDArray[np.integer[Any]] | None
 G = TypeVar("G", bound=FileGroup[Any])
 
 

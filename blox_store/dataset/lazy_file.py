@@ -32,6 +32,16 @@ def table_of(path: Path) -> Table:
     return read_table(path, allow_pickle=path.suffix == PICKLE_SUFFIX)
 
 
+def signed(numbers: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.integer[Any]]:
+    """Return whole numbers as int64, for differences of unsigned ones wrap round.
+
+    Those of which one is too large for it stay as they are.
+    """
+    if numbers.size and numbers.max() > np.iinfo(np.int64).max:
+        return numbers
+    return numbers.astype(np.int64)
+
+
 class LazyFile:
     """One file of a release: `path` and `header` are there at once, the rows upon first need.
 
@@ -113,14 +123,13 @@ class LazyFile:
             )
         return rows
 
-    def integer(self, name: str, index: int | Indices) -> int | NDArray[np.int64] | None:
+    def integer(self, name: str, index: int | Indices) -> int | NDArray[np.integer[Any]] | None:
         """Return the value of an integer column, None where absent; of many an array (n,)."""
         if isinstance(index, int):
             answer: int | None = self.by_index(name, IntColumn)[index]
             return answer
         column: IntColumn = self.column(name, IntColumn)
-        # Differences of unsigned integers would wrap round.
-        return column.data[self.rows(index)].astype(np.int64)
+        return signed(column.data[self.rows(index)])
 
     def number(self, name: str, index: int | Indices) -> float | NDArray[np.float64] | None:
         """Return the value of a column of doubles, None where absent; of many an array (n,)."""

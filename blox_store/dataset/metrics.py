@@ -12,7 +12,7 @@ from blox_store.dataset.training import TrainingResults
 from blox_store.dataset.training_file import TrainingFile
 
 Float: TypeAlias = float | NDArray[np.float64] | None
-Seconds: TypeAlias = int | float | NDArray[np.int64] | NDArray[np.floating[Any]] | None
+Seconds: TypeAlias = int | float | NDArray[np.integer[Any]] | NDArray[np.floating[Any]] | None
 Seed: TypeAlias = int | None
 
 

@@ -21,11 +21,11 @@ class StaticInfoDataset(FileGroup[LazyFile]):
     def __init__(self, file: Paths) -> None:
         super().__init__(map(LazyFile, path_list(file)))
 
-    def params(self, arch: Arch) -> int | NDArray[np.int64] | None:
+    def params(self, arch: Arch) -> int | NDArray[np.integer[Any]] | None:
         """Return the number of parameters, None for an absent architecture; of many an array."""
         return self.first.integer("params", resolve(arch))
 
-    def flops(self, arch: Arch) -> int | NDArray[np.int64] | None:
+    def flops(self, arch: Arch) -> int | NDArray[np.integer[Any]] | None:
         """Return the FLOPs of one image (as ptflops counts), None where absent; of many an array."""
         return self.first.integer("flops", resolve(arch))
 

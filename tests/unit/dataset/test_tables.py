@@ -12,6 +12,7 @@ import pytest
 from blox_core.errors import ExtraMissing
 from blox_core.space import model_hash
 from blox_store.dataset import Dataset, from_folder
+from blox_store.dataset.lazy_file import signed
 from blox_store.errors import QueryError
 
 OWN = ["arch_index", "model_hash", "seed"]
@@ -99,3 +100,10 @@ def test_libraries_that_are_not_installed(
 def test_trainings_without_an_epoch_in_a_table(no_epochs: Dataset) -> None:
     table: Any = no_epochs.to_arrow(["val_top1"])
     assert table["val_top1"].to_pylist() == [[]] * 24
+
+
+def test_whole_numbers_that_no_signed_one_holds_stay_as_they_are() -> None:
+    small, large = np.array([1, 2**32 - 1], np.uint32), np.array([1, 2**64 - 1], np.uint64)
+    assert signed(small).dtype == signed(np.zeros(0, np.uint64)).dtype == np.int64
+    assert signed(small).tolist() == [1, 2**32 - 1]
+    assert signed(large).tolist() == [1, 2**64 - 1]

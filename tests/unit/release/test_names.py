@@ -36,7 +36,7 @@ def test_names_and_facts_say_the_same(facts: dict[str, Any], name: str) -> None:
         {"kind": "bench", "seed": 0, "format": "blox"},
         {"kind": "bench", "device": "a/b", "format": "blox"},
         {"kind": "bench", "device": "", "format": "blox"},
-        {"kind": "info", "format": "xlsx"},
+        {"kind": "info", "format": "json"},
         {"kind": "other", "format": "blox"},
     ],
 )
