@@ -14,6 +14,8 @@ from blox_core.errors import BloxError
 from blox_store.dataset import from_folder
 from blox_store.dataset.release_folder import ReleaseFolder
 from blox_store.errors import PickleNotAllowed, QueryError, ReleaseMismatch, ReleaseMissing
+from blox_store.release.reader import read_table
+from blox_store.release.writer import write_table
 
 ARCH = [[[0], [2, 1, 0, 0]], [[2], [2, 1, 0, 1]], [[0], [2, 1, 1, 1]]]
 
@@ -135,6 +137,23 @@ def test_a_folder_of_parquet_without_pyarrow(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ReleaseMissing, match=r"needs pyarrow; .*`pip install '\.\[parquet\]'`"):
         from_folder(tmp_path)
+
+
+def test_a_folder_of_all_formats(two_seeds: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(two_seeds, tmp_path / "release"))
+    for name in ("blox-base-0", "blox-info", "blox-bench-jetson"):
+        table = read_table(folder / f"{name}.blox")
+        (folder / f"{name}.blox").unlink()
+        write_table(table, folder / f"{name}.parquet", "parquet")
+    mixed, whole = (
+        from_folder(path, extended=True, include_static_info=True, include_env_info=True)
+        for path in (folder, two_seeds)
+    )
+    assert [file.path.suffix for file in mixed._base.files.values()] == [".parquet", ".csv"]
+    for seed in (0, 1):
+        assert [mixed.full_info(int(i), seed) for i in whole.indices] == [
+            whole.full_info(int(i), seed) for i in whole.indices
+        ]
 
 
 def test_pickles_are_not_looked_at_unless_named(release_e12: Path, tmp_path: Path) -> None:

@@ -16,16 +16,25 @@ import pytest
 import blox
 from blox.dataset import Dataset
 from blox_core.errors import BloxError
+from blox_store.release.reader import read_table
+from blox_store.release.writer import write_table
 
 GOLDEN = Path(__file__).parents[2] / "assets" / "golden"
 CALLS: list[dict[str, Any]] = json.loads((GOLDEN / "query-e12.json").read_text())
 DATASET_CALLS = [call for call in CALLS if call["on"] in ("base", "extended")]
 MODULE_CALLS = {call["call"]: call for call in CALLS if call["on"] not in ("base", "extended")}
-FORMATS = ("blox", "csv", "pickle")
+FORMATS = ("blox", "csv", "pickle", "parquet")
 
 
 def call_name(call: dict[str, Any]) -> str:
     return f"{call['on']}.{call['call']}-{CALLS.index(call)}"
+
+
+def as_parquet(release: Path, folder: Path) -> Path:
+    """Write the files of a release as parquet, which the published package does not know."""
+    for path in release.glob("*.blox"):
+        write_table(read_table(path), folder / f"{path.stem}.parquet", "parquet")
+    return folder
 
 
 def typed(value: Any) -> Any:
@@ -38,8 +47,12 @@ def typed(value: Any) -> Any:
 
 
 @pytest.fixture(scope="module", params=FORMATS)
-def datasets(request: pytest.FixtureRequest) -> dict[str, Dataset]:
+def datasets(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Dataset]:
     folder = GOLDEN / "release-e12"
+    if request.param == "parquet":
+        folder = as_parquet(folder, tmp_path_factory.mktemp("parquet"))
     return {
         "base": blox.from_folder(folder, devices=False, preferred_ext=request.param),
         "extended": blox.from_folder(

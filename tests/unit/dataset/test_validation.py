@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from blox_store.dataset import (
     from_folder,
 )
 from blox_store.errors import QueryError, ReleaseCorrupt, ReleaseMismatch
-from blox_store.release.columns import HashColumn
+from blox_store.release.columns import FloatColumn, HashColumn
 from blox_store.release.reader import read_table
 from blox_store.release.table import Table
 from blox_store.release.writer import write_table
@@ -207,10 +208,32 @@ def test_an_ext_file_for_one_of_two_seeds(release: Path) -> None:
         Dataset([release / f"blox-{name}" for name in names])
 
 
-def test_nan_is_not_the_best() -> None:
-    """Curves of diverged models, which version 2 of the format holds, end in NaN."""
-    from blox_store.dataset.training_file import best_of
+@pytest.fixture
+def diverged(release_e12: Path, tmp_path: Path) -> Dataset:
+    """A release of version 2 in which one training diverged: its losses end in NaN."""
+    shutil.copy(release_e12 / "blox-base-0.blox", tmp_path)
+    table = read_table(release_e12 / "blox-ext-0.blox")
+    losses = table.columns["val_loss"].values()
+    losses[3][-4:] = [math.nan] * 4
+    spoilt = Table(
+        header=table.header, columns={**table.columns, "val_loss": FloatColumn(np.array(losses))}
+    )
+    write_table(spoilt, tmp_path / "blox-ext-0.blox", "blox")
+    return from_folder(tmp_path, extended=True)
 
-    curve = np.array([[1.0, 3.0, 2.0, np.nan]])
-    assert best_of("val_top1").accumulate(curve, axis=1).tolist() == [[1, 3, 3, 3]]
-    assert best_of("val_loss").reduce(curve, axis=1).tolist() == [1]
+
+def test_nan_is_not_the_best(diverged: Dataset) -> None:
+    index = int(diverged._training.file_with("val_loss", 0).indices[3])
+    assert diverged.version == 1
+    assert diverged._training.file_with("val_loss", 0).header["version"] == 2
+    curve = diverged.full_info(index)["val_loss"]
+    assert math.isnan(diverged.val_loss(index))
+    for arch in (index, [index]):
+        assert diverged.val_loss(arch, best=True) == min(curve[:8])
+        assert diverged.val_loss(arch, epoch=10, best=True) == min(curve[:8])
+    ranked = diverged.best(24, "val_loss")
+    assert ranked.indices[-1] == index
+    assert np.isnan(ranked.values).sum() == 1
+    table = diverged.to_arrow(["val_loss"])
+    assert table["val_loss"].null_count == 0
+    assert np.isnan(table["val_loss"].combine_chunks().flatten()).sum() == 4
