@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from rich.console import Console
 
 from benchmarks import enqueue, scale, soak
+from benchmarks.bounds import parsed_bounds
 from benchmarks.machine import refuse_if_busy, this_machine
 from benchmarks.production import MOST_WORKERS
 from benchmarks.report import Report, Row, rows_in_words
@@ -35,21 +35,6 @@ def _fleets(context: click.Context, parameter: click.Parameter, value: str) -> l
             f"{value!r}: numbers from 1 to {MOST_WORKERS} such as 100,300,1000 are allowed"
         )
     return fleets
-
-
-def _bounds(
-    context: click.Context, parameter: click.Parameter, values: Sequence[str]
-) -> dict[str, float]:
-    bounds = {}
-    for value in values:
-        name, _, number = value.rpartition("=")
-        try:
-            bounds[name] = float(number)
-        except ValueError:
-            bounds[name] = math.nan
-        if not name or math.isnan(bounds[name]):
-            raise click.BadParameter(f"{value!r}: NAME=NUMBER is allowed")
-    return bounds
 
 
 def _json_path(
@@ -118,7 +103,7 @@ def _json_path(
     "bounds",
     metavar="NAME=NUMBER",
     multiple=True,
-    callback=_bounds,
+    callback=parsed_bounds,
     help="Another bound of a row.",
 )
 def main(

@@ -16,7 +16,8 @@ BloxError
     ├── BudgetSpent            TimeoutError        a simulated training longer than what is left
     ├── PickleNotAllowed       PermissionError     a pickle that nobody asked to read
     ├── NotEncodable           ValueError          a value that no type of the format holds
-    └── ExportRefused                              what was asked for may not be exported
+    ├── ExportRefused                              what was asked for may not be exported
+    └── IngestRefused                              a release that the store cannot hold
 """
 
 from __future__ import annotations
@@ -106,3 +107,7 @@ class NotEncodable(ReleaseError, ValueError):
 
 class ExportRefused(ReleaseError):
     """An export that would be wrong, incomplete or empty."""
+
+
+class IngestRefused(ReleaseError):
+    """A release that does not say, or holds, what the store needs."""

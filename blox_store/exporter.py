@@ -2,35 +2,69 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+from typing import Final
 
-from blox_core.atomic_file import sync_folder
+from blox_core.atomic_file import replace_file
+from blox_core.space import SPACE_SIZE
 from blox_core.trainer_revision import TORCH
+from blox_store import staging
+from blox_store.card_picture import PICTURE_FILE
+from blox_store.dataset_card import write_card
 from blox_store.errors import ExportRefused, NotEncodable
+from blox_store.export_progress import ExportProgress, Report
+from blox_store.index_spans import spans
+from blox_store.manifest import (
+    MANIFEST_FILE,
+    FileEntry,
+    Manifest,
+    SeedEntry,
+    Trainings,
+    describe_file,
+)
 from blox_store.release.names import FORMATS, file_name
-from blox_store.release.writer import write_table
-from blox_store.release_neighbours import check_neighbours
-from blox_store.release_tables import ReleaseTable, release_tables
+from blox_store.release.table import Table
+from blox_store.release.writer import write_blocks
+from blox_store.release_neighbours import NewFiles, check_architectures, check_neighbours
+from blox_store.release_tables import ReleaseTable, Rows, RunSource, release_tables, training_block
+from blox_store.seed_figures import FiguresBuilder, SeedFigures
 from blox_store.simulated_marker import write_marker
-from blox_store.store import JobState, Run, Store
+from blox_store.store import JobState, Run, Selection, Store
 
-_UNFINISHED = (JobState.PENDING, JobState.QUEUED, JobState.RUNNING)
+_UNFINISHED: Final = (JobState.PENDING, JobState.QUEUED, JobState.RUNNING)
+EVERYTHING: Final = range(SPACE_SIZE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What of a run is exported: arch indices, and whether unfinished or diverged are no hindrance.
+
+    `include_diverged` gives diverged architectures rows, padded with NaN to the recipe's epochs.
+    """
+
+    indices: range = EVERYTHING
+    allow_partial: bool = False
+    include_diverged: bool = False
+    simulated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportReport:
-    """What an export wrote: its files, how many architectures, and the indices that it left out."""
+    """What an export wrote: its data files, how many architectures, and the indices left out.
+
+    `has_picture` is false where matplotlib is not installed.
+    """
 
     files: tuple[Path, ...]
     architectures: int
     diverged: tuple[int, ...]
     failed: tuple[int, ...]
     unfinished: tuple[int, ...]
+    has_picture: bool
 
 
 def export(
@@ -39,31 +73,40 @@ def export(
     out: Path,
     *,
     formats: Sequence[str] = FORMATS,
-    allow_partial: bool,
-    simulated: bool = False,
+    choice: Choice,
+    report: Report | None = None,
 ) -> ExportReport:
     """Write a run's finished architectures into the folder `out`, all files from one state.
 
-    Files that are there are moved over, one after the other, once all new ones are complete; an
-    export that fails before changes none. Diverged and failed architectures are left out. A
-    simulated run needs `simulated`, and its folder is marked before the first file is there. Raises
-    ExportRefused if nothing has finished, if jobs are unfinished and `allow_partial` is false, if
-    `simulated` is not what the run is, or if the new files would spoil what is in the folder
-    (`check_neighbours`); NotEncodable for a value that the format cannot hold.
+    Rows are streamed twice, so that memory does not grow with their number. An export that fails
+    changes nothing; one that is killed leaves the old release, or files that the next export
+    completes (`staging`). Raises ExportRefused if nothing has finished, if jobs are unfinished and
+    that is not allowed, if the run is not simulated as `choice` has it, or if the new files would
+    spoil what is in the folder (`check_neighbours`); NotEncodable for a value that no type holds.
     """
-    _check_trainer(run, simulated)
+    _check_trainer(run, choice.simulated)
     with store.snapshot() as connection:
-        states = store.jobs.indices(connection, run.id)
-        unfinished = sorted(index for state in _UNFINISHED for index in states[state])
-        _check_finished(run, states, unfinished, allow_partial)
-        tables = release_tables(store, connection, run)
-    files = _write(out, run, tables, formats, simulated)
+        states = _States(store.jobs.indices(connection, run.id), choice)
+        states.check(run)
+        source = RunSource(
+            store=store,
+            connection=connection,
+            run=run,
+            selection=Selection(run_id=run.id, statuses=states.statuses, indices=choice.indices),
+        )
+        with staging.building_folder(out) as building:
+            export = _Export(source, out, building, tuple(formats), choice, report)
+            files, has_picture = export.write(states)
+            staging.publish(building, out)
+            if not has_picture:
+                (out / PICTURE_FILE).unlink(missing_ok=True)  # of the release before
     return ExportReport(
-        files=files,
-        architectures=len(states[JobState.SUCCEEDED]),
-        diverged=tuple(states[JobState.DIVERGED]),
-        failed=tuple(states[JobState.FAILED]),
-        unfinished=tuple(unfinished),
+        files=tuple(out / name for name in files),
+        architectures=len(states.rows),
+        diverged=() if choice.include_diverged else tuple(states.of(JobState.DIVERGED)),
+        failed=tuple(states.of(JobState.FAILED)),
+        unfinished=tuple(states.unfinished),
+        has_picture=has_picture,
     )
 
 
@@ -80,60 +123,180 @@ def _check_trainer(run: Run, simulated: bool) -> None:
         )
 
 
-def _check_finished(
-    run: Run, states: dict[JobState, list[int]], unfinished: list[int], allow_partial: bool
-) -> None:
-    if not states[JobState.SUCCEEDED]:
-        raise ExportRefused(
-            f"{run}: none of its {sum(map(len, states.values()))} jobs has finished, so there is "
-            "nothing to export; train it by 'blox train --local'"
+class _States:
+    """The chosen jobs of a run by their states."""
+
+    def __init__(self, found: dict[JobState, list[int]], choice: Choice) -> None:
+        chosen = choice.indices
+        self._found = {state: [i for i in found[state] if i in chosen] for state in JobState}
+        self._choice = choice
+
+    def of(self, *states: JobState) -> list[int]:
+        return sorted(index for state in states for index in self._found[state])
+
+    @property
+    def unfinished(self) -> list[int]:
+        return self.of(*_UNFINISHED)
+
+    @property
+    def written(self) -> tuple[JobState, ...]:
+        """The states of jobs whose results get rows."""
+        diverged = (JobState.DIVERGED,) if self._choice.include_diverged else ()
+        return (JobState.SUCCEEDED, *diverged)
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        return tuple(state.value for state in self.written)
+
+    @property
+    def rows(self) -> list[int]:
+        return self.of(*self.written)
+
+    def check(self, run: Run) -> None:
+        """Raise ExportRefused unless there is something to export, and all that has to be."""
+        jobs = sum(map(len, self._found.values()))
+        if not self.rows:
+            raise ExportRefused(
+                f"{run}: none of its {jobs} jobs has finished, so there is nothing to export; "
+                "train it by 'blox train --local'"
+            )
+        if self.unfinished and not self._choice.allow_partial:
+            raise ExportRefused(
+                f"{run}: {len(self.unfinished)} of its {jobs} jobs are unfinished; train them, or "
+                "export the rest by --allow-partial"
+            )
+
+
+class _Export:
+    """One export under way: from a snapshot into a building folder."""
+
+    def __init__(
+        self,
+        source: RunSource,
+        out: Path,
+        building: Path,
+        formats: tuple[str, ...],
+        choice: Choice,
+        report: Report | None,
+    ) -> None:
+        self._source = source
+        self._out = out
+        self._building = building
+        self._formats = formats
+        self._choice = choice
+        self._report = report
+
+    def write(self, states: _States) -> tuple[list[str], bool]:
+        """Write all files; return the names of those with data, and whether there is a picture."""
+        run = self._source.run
+        tables = release_tables(self._source)
+        new = NewFiles(
+            trainings=trainings_of(run),
+            seed=run.seed,
+            simulated=self._choice.simulated,
+            names=[_name(table, format) for table in tables for format in self._formats],
         )
-    if unfinished and not allow_partial:
-        raise ExportRefused(
-            f"{run}: {len(unfinished)} of its {sum(map(len, states.values()))} jobs are "
-            "unfinished; train them, or export the rest by --allow-partial"
+        staying = check_neighbours(self._out, new)
+        seed = self._seed_entry(states)
+        check_architectures(self._out, staying, seed)
+        passes = 1 + len(tables) * len(self._formats)
+        progress = ExportProgress(len(states.rows) * passes, self._report)
+        figures = self._summarise(tables, progress)
+        files = [
+            self._write(table, format, progress) for table in tables for format in self._formats
+        ]
+        progress.finish()
+        staying = Manifest(trainings=new.trainings, seeds=staying.seeds, files=staying.files)
+        manifest = staying.with_export(seed, files)
+        has_picture = write_card(self._building, self._out, manifest, figures)
+        if self._choice.simulated:
+            write_marker(self._building, run)
+        replace_file(self._building / MANIFEST_FILE, [manifest.to_json()])
+        return [file.name for file in files], has_picture
+
+    def _seed_entry(self, states: _States) -> SeedEntry:
+        diverged, failed = states.of(JobState.DIVERGED), states.of(JobState.FAILED)
+        succeeded = states.of(JobState.SUCCEEDED)
+        missing = sorted({*EVERYTHING} - {*succeeded, *diverged, *failed})
+        sets = {
+            "succeeded": succeeded,
+            "diverged": diverged,
+            "failed": failed,
+            "missing": missing,
+        }
+        source = self._source
+        return SeedEntry(
+            seed=source.run.seed,
+            code_version=metadata.version("blox"),
+            environments=source.store.results.environment_count(
+                source.connection, source.selection
+            ),
+            includes_diverged=self._choice.include_diverged,
+            counts={name: len(indices) for name, indices in sets.items()},
+            indices=spans(states.rows),
+            diverged=spans(diverged),
+            failed=spans(failed),
+            missing=spans(missing),
         )
 
+    def _summarise(self, tables: list[ReleaseTable], progress: ExportProgress) -> SeedFigures:
+        """Go through all rows for the first time; return what the dataset card shows of them."""
+        figures = FiguresBuilder(self._source.run.recipe)
+        trainings = [table for table in tables if table.kind in ("base", "ext")]
+        with closing(self._source.results()) as blocks:
+            for block in blocks:
+                figures.add_results(block)
+                for table in trainings:
+                    _summarise(table, training_block(table.header, self._source.run, block))
+                progress.advance(len(block))
+        for table in tables:
+            if table in trainings:
+                continue
+            with closing(table.blocks()) as several:
+                for rows in several:
+                    _summarise(table, rows)
+                    if table.kind == "info":
+                        figures.add_costs(rows)
+        return figures.figures()
 
-def _write(
-    out: Path, run: Run, tables: list[ReleaseTable], formats: Sequence[str], simulated: bool
-) -> tuple[Path, ...]:
-    names = {
-        file_name(table.kind, seed=table.seed, device=table.device, format=format): (table, format)
-        for table in tables
-        for format in formats
-    }
-    check_neighbours(out, tables, names, simulated=simulated)
-    with _building_folder(out) as building:
-        for name, (table, format) in names.items():
-            _write_table(table, building / name, format)
-        if simulated:
-            write_marker(out, run)
-        files = tuple((building / name).replace(out / name) for name in names)
-    sync_folder(out)
-    return files
+    def _write(self, table: ReleaseTable, format: str, progress: ExportProgress) -> FileEntry:
+        path = self._building / _name(table, format)
+        try:
+            with closing(_counted(table.blocks(), progress)) as blocks:
+                write_blocks(path, format, table.summary, blocks)
+        except NotEncodable as error:
+            raise _located(error, table) from error
+        return describe_file(path, table.summary.rows)
 
 
-def _write_table(table: ReleaseTable, path: Path, format: str) -> None:
+def trainings_of(run: Run) -> Trainings:
+    """Return how the trainings of a run are made."""
+    return Trainings(
+        dataset=run.dataset,
+        trainer=run.trainer,
+        trainer_revision=run.trainer_revision,
+        recipe_fingerprint=run.recipe_fingerprint,
+        recipe=run.recipe,
+    )
+
+
+def _name(table: ReleaseTable, format: str) -> str:
+    return file_name(table.kind, seed=table.seed, device=table.device, format=format)
+
+
+def _summarise(table: ReleaseTable, block: Table) -> None:
     try:
-        write_table(table.table, path, format)
+        table.summary.add(block)
     except NotEncodable as error:
-        rows = f"rows are counted from 0 by arch index, {len(table.table)} in all"
-        raise NotEncodable(f"{path.name}: {error} ({rows}); nothing was written") from error
+        raise _located(error, table) from error
 
 
-@contextmanager
-def _building_folder(out: Path) -> Iterator[Path]:
-    """Give a folder inside `out`, on the same file system; one made in vain goes with it."""
-    is_new = not out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=".export-", dir=out))
-    except OSError as error:
-        raise ExportRefused(f"folder {out} cannot be written to: {error.strerror}") from error
-    try:
-        yield building
-    finally:
-        shutil.rmtree(building)
-        if is_new and not any(out.iterdir()):
-            out.rmdir()
+def _located(error: NotEncodable, table: ReleaseTable) -> NotEncodable:
+    stem = _name(table, "blox").removesuffix(".blox")
+    return NotEncodable(f"{stem}: {error} (rows are counted from 0 by arch index); nothing written")
+
+
+def _counted(blocks: Rows, progress: ExportProgress) -> Rows:
+    for block in blocks:
+        yield block
+        progress.advance(len(block))

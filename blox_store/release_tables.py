@@ -1,18 +1,19 @@
-"""The tables of a release, made from the rows of a store."""
+"""The tables of a release, made block by block from the rows of a store."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from blox_core import hash_table
-from blox_core.space import Architecture
-from blox_store.errors import ExportRefused, NotEncodable
+from blox_core.space import DISTINCT_CELLS, STAGES, Architecture
+from blox_store.errors import ExportRefused
 from blox_store.release.columns import (
     ArchColumn,
     Column,
@@ -20,117 +21,184 @@ from blox_store.release.columns import (
     FloatColumn,
     HashColumn,
     IntColumn,
+    MillionthsColumn,
     StringColumn,
-    images_of,
     pack_cell,
 )
 from blox_store.release.header import new_header
 from blox_store.release.known_columns import COLUMNS
 from blox_store.release.names import Kind
+from blox_store.release.summary import TableSummary
 from blox_store.release.table import Table
-from blox_store.store import ResultRow, Run, Store
+from blox_store.store import ResultBlock, Run, Selection, Store
 
-_LARGEST_INT = 2**32 - 1
-_SHAPE_FIELDS = ("stem_channels", "classes", "resolution")
+_LARGEST_INT: Final = 2**32 - 1
+_SHAPE_FIELDS: Final = ("stem_channels", "classes", "resolution")
+
+# One that is not exhausted has to be closed before the snapshot ends: it holds a cursor.
+Rows: TypeAlias = Generator[Table, None, None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseTable:
-    """One file of a release, but for its format."""
+    """One file of a release, but for its format: what it is, and how its rows are streamed."""
 
     kind: Kind
     seed: int | None = None
     device: str | None = None
-    table: Table
+    header: Mapping[str, Any]
+    blocks: Callable[[], Rows]
+    summary: TableSummary
 
 
-def release_tables(store: Store, connection: Connection, run: Run) -> list[ReleaseTable]:
-    """Return the tables of a run's succeeded results, by arch index, and of all latencies.
+@dataclass(frozen=True, kw_only=True)
+class RunSource:
+    """Results of a run in a snapshot of the store, from which tables are made."""
+
+    store: Store
+    connection: Connection
+    run: Run
+    selection: Selection
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """What params and FLOPs depend on, besides the architecture."""
+        return {name: self.run.recipe[name] for name in _SHAPE_FIELDS}
+
+    def results(self) -> Generator[ResultBlock, None, None]:
+        """Yield the results with curves of all epochs of the recipe."""
+        return self.store.results.blocks(self.connection, self.selection, self.run.recipe["epochs"])
+
+
+def release_tables(source: RunSource) -> list[ReleaseTable]:
+    """Return the tables of results of a run, and of latencies, not summarised yet.
 
     Raises ExportRefused if params and FLOPs of the run's models are not in the store.
     """
-    rows = [row for row in store.results.stream(connection, run.id) if row.status == "succeeded"]
-    indices = [row.arch_index for row in rows]
-    environments = store.results.environments(connection)
-    shape = {field: run.recipe[field] for field in _SHAPE_FIELDS}
-    costs = store.static.architectures(connection, shape)
-    if missing := [index for index in indices if index not in costs]:
+    store, connection, run = source.store, source.connection, source.run
+    if missing := store.results.without_costs(connection, source.selection, source.shape):
         raise ExportRefused(
-            f"params and FLOPs of {len(missing)} architectures are not in the store; "
+            f"params and FLOPs of {missing} architectures are not in the store; "
             "run 'blox init' with the run's recipe and seed, which computes them"
         )
-    tables = [
-        _training_table("base", run, rows),
-        _training_table("ext", run, rows),
-        _environment_table(run, indices, [environments[row.environment_id] for row in rows]),
-        _static_table(indices, [costs[index] for index in indices]),
-    ]
-    latencies = store.static.latencies(connection)
-    return tables + [_latency_table(device, found) for device, found in latencies.items()]
-
-
-def _training_table(kind: Kind, run: Run, rows: Sequence[ResultRow]) -> ReleaseTable:
     facts = {"seed": run.seed, "epochs": run.recipe["epochs"], "dataset": run.dataset}
-    columns: dict[str, Column] = {"model_hash": _hashes([row.arch_index for row in rows])}
-    for name in COLUMNS[kind][1:]:
-        columns[name] = _training_column(name, run, [getattr(row, name) for row in rows])
+    tables = [
+        _table("base", lambda header: _trainings(source, header), **facts),
+        _table("ext", lambda header: _trainings(source, header), **facts),
+        _table("env", lambda header: _environments(source, header), seed=run.seed),
+        _table("info", lambda header: _costs(source, header)),
+    ]
+    for device in store.static.devices(connection):
+        tables.append(_latency_table(source, device))
+    return tables
+
+
+def training_block(header: Mapping[str, Any], run: Run, block: ResultBlock) -> Table:
+    """Return the rows of a base or an ext file, whichever the header is of."""
+    columns: dict[str, Column] = {"model_hash": _hashes(block.arch_indices)}
+    for name in header["columns"][1:]:
+        columns[name] = _training_column(name, run, block)
+    return Table(header=header, columns=columns)
+
+
+def _table(kind: Kind, rows: Callable[[Mapping[str, Any]], Rows], **facts: Any) -> ReleaseTable:
     header = new_header(kind, **facts)
-    return ReleaseTable(kind=kind, seed=run.seed, table=Table(header=header, columns=columns))
+    return ReleaseTable(
+        kind=kind,
+        seed=facts.get("seed"),
+        device=facts.get("device"),
+        header=header,
+        blocks=lambda: rows(header),
+        summary=TableSummary(header),
+    )
 
 
-def _training_column(name: str, run: Run, values: list[Any]) -> Column:
+def _trainings(source: RunSource, header: Mapping[str, Any]) -> Rows:
+    for block in source.results():
+        yield training_block(header, source.run, block)
+
+
+def _training_column(name: str, run: Run, block: ResultBlock) -> Column:
     if name == "train_time_s":
-        return IntColumn(np.rint(values).astype(np.uint32))  # half to even, as documented
-    if name.endswith("_loss"):
-        return FloatColumn(np.array(values, np.float64))
-    split = name.partition("_")[0]
-    return _accuracies(name, np.array(values), run.recipe[f"{split}_images"])
+        return _ints(np.rint(block.train_time_s))  # half to even, as documented
+    split, _, metric = name.partition("_")
+    if split == "test":
+        values: NDArray[Any] = getattr(block, name)
+        absent = ~block.has_test
+    else:
+        values = block.curves[name]
+        absent = np.arange(values.shape[1]) >= block.epochs[:, None]
+    if metric == "loss":
+        return _losses(values, absent)
+    return _accuracies(values, absent, run.recipe[f"{split}_images"])
 
 
-def _accuracies(name: str, counts: NDArray[np.int64], images: int) -> Column:
-    """Return counts of correct images in the numbers that the format counts in, if they divide."""
-    held = images_of(name)
-    if held % images == 0:
-        return CountColumn((counts * (held // images)).astype(np.uint32), held)
-    percent = np.array([round(count / images * 100, 3) for count in counts.ravel().tolist()])
-    return FloatColumn(percent.reshape(counts.shape))
+def _losses(values: NDArray[Any], absent: NDArray[np.bool_]) -> Column:
+    if values.dtype.kind == "f":
+        return FloatColumn(np.where(absent, np.nan, values))
+    column = MillionthsColumn(values)
+    return FloatColumn(np.where(absent, np.nan, column.floats())) if absent.any() else column
 
 
-def _environment_table(
-    run: Run, indices: list[int], environments: list[dict[str, str]]
-) -> ReleaseTable:
-    columns: dict[str, Column] = {"model_hash": _hashes(indices)}
-    for name in COLUMNS["env"][1:]:
-        columns[name] = StringColumn.of([strings[name] for strings in environments])
-    table = Table(header=new_header("env", seed=run.seed), columns=columns)
-    return ReleaseTable(kind="env", seed=run.seed, table=table)
+def _accuracies(counts: NDArray[Any], absent: NDArray[np.bool_], images: int) -> Column:
+    column = CountColumn(counts, images)
+    if not absent.any() or counts.max() > images:  # which whoever takes the column refuses
+        return column
+    return FloatColumn(np.where(absent, np.nan, column.floats()))
 
 
-def _static_table(indices: list[int], costs: list[tuple[int, int]]) -> ReleaseTable:
-    params, flops = np.array(costs, np.uint64).T
-    if (largest := max(params.max(), flops.max())) > _LARGEST_INT:
-        raise NotEncodable(
-            f"params or FLOPs of {largest}: 0 to {_LARGEST_INT} is allowed in format version 1"
-        )
-    cells = [[pack_cell(cell) for cell in Architecture(index).arch_vec] for index in indices]
-    columns = {
-        "model_hash": _hashes(indices),
-        "params": IntColumn(params.astype(np.uint32)),
-        "flops": IntColumn(flops.astype(np.uint32)),
-        "arch_vec": ArchColumn(np.array(cells, np.uint8)),
-    }
-    return ReleaseTable(kind="info", table=Table(header=new_header("info"), columns=columns))
+def _environments(source: RunSource, header: Mapping[str, Any]) -> Rows:
+    environments = source.store.results.environments(source.connection)
+    blocks = source.store.results.environment_blocks(source.connection, source.selection)
+    for indices, ids in blocks:
+        columns: dict[str, Column] = {"model_hash": _hashes(indices)}
+        for name in COLUMNS["env"][1:]:
+            columns[name] = StringColumn.of([environments[id][name] for id in ids])
+        yield Table(header=header, columns=columns)
 
 
-def _latency_table(device: str, latencies_ms: dict[int, float]) -> ReleaseTable:
-    columns = {
-        "model_hash": _hashes(list(latencies_ms)),
-        "latency": FloatColumn(np.array(list(latencies_ms.values()), np.float64)),
-    }
-    table = Table(header=new_header("bench", device=device), columns=columns)
-    return ReleaseTable(kind="bench", device=device, table=table)
+def _costs(source: RunSource, header: Mapping[str, Any]) -> Rows:
+    for indices, params, flops in source.store.results.cost_blocks(
+        source.connection, source.selection, source.shape
+    ):
+        columns = {
+            "model_hash": _hashes(indices),
+            "params": _ints(params),
+            "flops": _ints(flops),
+            "arch_vec": ArchColumn(_cells(indices)),
+        }
+        yield Table(header=header, columns=columns)
 
 
-def _hashes(indices: list[int]) -> HashColumn:
-    digests = b"".join(hash_table.digest(index) for index in indices)
-    return HashColumn(np.frombuffer(digests, np.uint8).reshape(-1, hash_table.DIGEST_BYTES))
+def _latency_table(source: RunSource, device: str) -> ReleaseTable:
+    def rows(header: Mapping[str, Any]) -> Rows:
+        for indices, latencies_ms in source.store.static.latency_blocks(
+            source.connection, device, source.selection.indices
+        ):
+            columns = {"model_hash": _hashes(indices), "latency": FloatColumn(latencies_ms)}
+            yield Table(header=header, columns=columns)
+
+    return _table("bench", rows, device=device)
+
+
+def _ints(values: NDArray[Any]) -> IntColumn:
+    is_large = values.size and values.max() > _LARGEST_INT
+    return IntColumn(values.astype(np.uint64 if is_large else np.uint32))
+
+
+def _hashes(indices: NDArray[np.int64]) -> HashColumn:
+    digests = np.frombuffer(hash_table.load(), np.uint8).reshape(-1, hash_table.DIGEST_BYTES)
+    return HashColumn(digests[indices])
+
+
+def _cells(indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the bytes of three cells for each architecture: uint8 (rows, 3)."""
+    places = [indices // DISTINCT_CELLS**stage % DISTINCT_CELLS for stage in range(STAGES)]
+    cells: NDArray[np.uint8] = _packed_cells()[np.stack(places, axis=1)]
+    return cells
+
+
+@cache
+def _packed_cells() -> NDArray[np.uint8]:
+    cells = [Architecture(number).arch_vec[0] for number in range(DISTINCT_CELLS)]
+    return np.array([pack_cell(cell) for cell in cells], np.uint8)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blox_core.atomic_file import replace_file
 from blox_store.release.names import SIMULATED_FILE
-from blox_store.store import Run
+
+if TYPE_CHECKING:  # whoever only looks for the mark needs no database
+    from blox_store.store import Run
 
 __all__ = ["SIMULATED_FILE", "write_marker"]
 

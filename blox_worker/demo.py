@@ -14,11 +14,10 @@ from rich.table import Table
 import blox
 from blox_core.recipe import preset
 from blox_core.space import OPS, Architecture
-from blox_store.exporter import ExportReport, export
-from blox_store.release.names import FORMATS
-from blox_store.release.reader import read_table
+from blox_store.exporter import Choice, export
 from blox_store.settings import read_settings
 from blox_store.store import JobState, ResultRow, Run, Store
+from blox_store.verification import verify
 from blox_worker.device import checked_device
 from blox_worker.errors import DemoFailed
 from blox_worker.job import Worker
@@ -54,8 +53,8 @@ def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: 
             return False
         _check_jobs(store, run)
         release = folder / "release"
-        report = export(store, run, release, allow_partial=False)
-        _check_release(store, run, release, report)
+        report = export(store, run, release, choice=Choice())
+        _check_release(store, run, release)
     console.print(
         f"{len(report.files)} files in {release}; all formats hold equal values, "
         "and blox.from_folder gives the numbers in the store"
@@ -83,8 +82,9 @@ def _check_jobs(store: Store, run: Run) -> None:
         )
 
 
-def _check_release(store: Store, run: Run, release: Path, report: ExportReport) -> None:
-    _check_formats(report)
+def _check_release(store: Store, run: Run, release: Path) -> None:
+    if faults := verify(release).faults:
+        raise DemoFailed(f"the release in {release} is faulty: {faults[0]}")
     dataset = blox.from_folder(release, extended=True, seeds=run.seed)
     with store.snapshot() as connection:
         for row in store.results.stream(connection, run.id):
@@ -93,16 +93,6 @@ def _check_release(store: Store, run: Run, release: Path, report: ExportReport) 
                 info[name] != value for name, value in _stored(run, row)
             ):
                 raise DemoFailed(f"the release in {release} is not what is in the store")
-
-
-def _check_formats(report: ExportReport) -> None:
-    by_stem: dict[str, list[Any]] = {}
-    for path in report.files:
-        rows = read_table(path, allow_pickle=True).rows()
-        by_stem.setdefault(path.stem, []).append(rows)
-    for stem, contents in by_stem.items():
-        if len(contents) != len(FORMATS) or any(rows != contents[0] for rows in contents):
-            raise DemoFailed(f"the formats of {stem} do not hold equal values")
 
 
 def _stored(run: Run, row: ResultRow) -> list[tuple[str, Any]]:

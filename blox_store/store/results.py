@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import asdict
 from math import isnan, nan
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, func, insert, select, tuple_
 
 from blox_core.result import TrainingResult
-from blox_store.store import schema
+from blox_store.store import result_blocks, schema
 from blox_store.store.clock import now_s
 from blox_store.store.curves import (
     COUNTS,
@@ -23,6 +25,7 @@ from blox_store.store.curves import (
 )
 from blox_store.store.database import Database
 from blox_store.store.leases import finish, lease_lost
+from blox_store.store.result_blocks import ResultBlock, Selection
 from blox_store.store.upsert import insert_or_ignore
 from blox_store.store.values import Lease, ResultRow
 
@@ -46,8 +49,8 @@ class Results:
         """
         with self._database.write() as connection:
             if connection.execute(finish(lease, result)).rowcount == 1:
-                environment_id = _environment_id(connection, asdict(result.environment))
-                values = _row(lease, result) | {"environment_id": environment_id}
+                environment = environment_id(connection, asdict(result.environment))
+                values = _row(lease, result) | {"environment_id": environment}
                 connection.execute(insert(schema.results).values(finished_s=now_s(), **values))
             elif _written_token(connection, lease) != lease.token:
                 raise lease_lost(lease)
@@ -72,6 +75,39 @@ class Results:
                 rows = select(*_KEY).where(tuple_(*_KEY).in_(chunk))
                 found += [(row.run_id, row.arch_index) for row in connection.execute(rows)]
         return found
+
+    def blocks(
+        self, connection: Connection, selection: Selection, epochs: int
+    ) -> Generator[ResultBlock, None, None]:
+        """Yield selected results by arch index in blocks, within the caller's transaction.
+
+        One that is not exhausted has to be closed before the transaction ends.
+        Curves are `epochs` wide. Raises StoreError for longer ones, and for damaged ones.
+        """
+        return result_blocks.result_blocks(connection, selection, epochs)
+
+    def environment_blocks(
+        self, connection: Connection, selection: Selection
+    ) -> Iterator[tuple[NDArray[np.int64], list[int]]]:
+        """Yield arch indices and environment ids of selected results, in the transaction."""
+        return result_blocks.environment_blocks(connection, selection)
+
+    def environment_count(self, connection: Connection, selection: Selection) -> int:
+        """Return in how many environments selected results were trained."""
+        distinct = select(func.count(schema.results.c.environment_id.distinct()))
+        return connection.execute(distinct.where(selection.condition)).scalar_one()
+
+    def cost_blocks(
+        self, connection: Connection, selection: Selection, shape: Mapping[str, int]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]]:
+        """Yield arch indices, params and FLOPs of selected results' models of a shape."""
+        return result_blocks.cost_blocks(connection, selection, shape)
+
+    def without_costs(
+        self, connection: Connection, selection: Selection, shape: Mapping[str, int]
+    ) -> int:
+        """Return of how many selected results' models params and FLOPs are not stored."""
+        return result_blocks.without_costs(connection, selection, shape)
 
     def finished_within(self, run_id: int, window_s: float) -> tuple[int, float]:
         """Return how many results came in the last `window_s` seconds, and how long ago the first.
@@ -142,7 +178,8 @@ def _written_token(connection: Connection, lease: Lease) -> str | None:
     return token
 
 
-def _environment_id(connection: Connection, strings: Mapping[str, str]) -> int:
+def environment_id(connection: Connection, strings: Mapping[str, str]) -> int:
+    """Return the id of an environment, which is stored if it is new."""
     text = json.dumps(dict(strings), sort_keys=True)
     fingerprint = hashlib.sha256(text.encode()).hexdigest()
     known = select(schema.environments.c.id).filter_by(fingerprint=fingerprint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, select, text, update
+from sqlalchemy import Connection, RowMapping, select, text, update
 
 from blox_store.errors import RunNotFound
 from blox_store.store import schema
@@ -40,13 +40,7 @@ class Runs:
             "trainer_revision": trainer_revision,
         }
         with self._database.write() as connection:
-            made = connection.execute(
-                insert_or_ignore(connection.dialect, schema.runs)
-                .values(recipe=dict(recipe), paused=False, created_s=now_s(), **identity)
-                .returning(schema.runs.c.id)
-            ).first()
-            row = connection.execute(select(schema.runs).filter_by(**identity)).mappings().one()
-            return _run(row), made is not None
+            return find_or_make(connection, identity, recipe)
 
     def add_jobs(self, run_id: int, indices: Iterable[int], *, priority: int = 0) -> int:
         """Add pending jobs of these arch indices; return how many the run did not have yet."""
@@ -96,6 +90,19 @@ class Runs:
         """Pause a run, so that none of its jobs can be claimed, or let it go on."""
         with self._database.write() as connection:
             connection.execute(update(schema.runs).filter_by(id=run_id).values(paused=paused))
+
+
+def find_or_make(
+    connection: Connection, identity: Mapping[str, Any], recipe: Mapping[str, Any]
+) -> tuple[Run, bool]:
+    """Return the run with this identity and whether it was made just now, in the transaction."""
+    made = connection.execute(
+        insert_or_ignore(connection.dialect, schema.runs)
+        .values(recipe=dict(recipe), paused=False, created_s=now_s(), **identity)
+        .returning(schema.runs.c.id)
+    ).first()
+    row = connection.execute(select(schema.runs).filter_by(**identity)).mappings().one()
+    return _run(row), made is not None
 
 
 _NEW_JOB: Final = {

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from blox_store.store import revision
 from blox_store.store.database import Database
+from blox_store.store.finished import FinishedRuns
 from blox_store.store.identity import store_id
 from blox_store.store.jobs import Jobs
 from blox_store.store.results import Results
@@ -44,6 +45,7 @@ class Store:
         self.runs = Runs(database)
         self.jobs = Jobs(database)
         self.results = Results(database)
+        self.finished_runs = FinishedRuns(database)
         self.workers = Workers(database)
         self.schedulers = Schedulers(database)
         self.static = StaticInfo(database)

@@ -146,7 +146,11 @@ def test_the_database_may_come_from_the_environment(commands, tmp_path):
         ("blox demo --dir d --epochs 0", 2, "0 is not in the range"),
         ("blox nonsense", 2, "No such command 'nonsense'"),
         (EXPORT, 2, "Missing option '--out'"),
-        (f"{EXPORT} --out r --formats xml", 2, "format 'xml': blox, csv, pickle are allowed"),
+        (
+            f"{EXPORT} --out r --formats xml",
+            2,
+            "format 'xml': blox, csv, pickle, parquet are allowed",
+        ),
         (f"{EXPORT} --out r", 1, "holds no Blox store"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blox_store import export_command
+from blox_store import export_command, ingest_command, verify_command
 from blox_store.settings import StoreSettings
 from blox_worker.commands import command as blox_command
 from blox_worker.settings import BrokerSettings, RunSettings, WorkerSettings
@@ -81,6 +81,8 @@ def test_every_command_option_and_setting_is_described():
         for name in blox_command.list_commands(None)
     }
     commands["python -m blox_store.export"] = export_command.command
+    commands["python -m blox_store.ingest"] = ingest_command.command
+    commands["python -m blox_store.verify"] = verify_command.command
     for name, command in commands.items():
         (section,) = re.findall(
             rf"^## `{name}`\n(.*?)(?=^## )", described, re.MULTILINE | re.DOTALL

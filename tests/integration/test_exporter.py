@@ -1,6 +1,8 @@
 """The exporter: from rows of a real store to release files, and back through `blox`."""
 
+import hashlib
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +12,20 @@ from sqlalchemy import text
 
 import blox
 from blox_core.complexity import params_and_flops
+from blox_core.metrics import Score
 from blox_core.recipe import preset
 from blox_core.simulation import SIMULATED, simulated_result
 from blox_core.space import Architecture, all_hashes
-from blox_store.errors import ExportRefused, NotEncodable
-from blox_store.exporter import export
-from blox_store.release.reader import read_table
+from blox_store.errors import ExportRefused, NotEncodable, StoreError
+from blox_store.exporter import Choice, export
+from blox_store.release.reader import read_header, read_table
 from blox_store.store import Store
+from blox_store.verification import verify
 from tests.results import ENVIRONMENT, claimed, made_up_result, made_up_run
 
 DIGITS = replace(preset("digits"), epochs=2)
 SHAPE = {"stem_channels": 8, "classes": 10, "resolution": 32}
+FOR_PEOPLE = ("README.md", "accuracy.png", "manifest.json")
 COSTS = {3: (111, 222), 5: (333, 444), 7: (555, 666)}
 
 
@@ -72,12 +77,12 @@ def names(folder):
 def test_a_release_holds_what_is_in_the_store(store, run, out):
     finish_all(store, run)
     store.static.add_latencies("pixel-4", {3: 1.25, 7: 0.5000004})
-    report = export(store, run, out, allow_partial=False)
+    report = export(store, run, out, choice=Choice())
     assert report.architectures == 3
     assert (report.diverged, report.failed, report.unfinished) == ((), (), ())
     stems = ("blox-base-0", "blox-bench-pixel-4", "blox-env-0", "blox-ext-0", "blox-info")
     expected = [f"{stem}.{format}" for stem in stems for format in ("blox", "csv", "pickle")]
-    assert names(out) == sorted(expected)
+    assert names(out) == sorted([*expected, *FOR_PEOPLE])
     assert sorted(path.name for path in report.files) == sorted(expected)
 
     d = blox.from_folder(out, extended=True, include_static_info=True, include_env_info=True)
@@ -100,7 +105,7 @@ def test_a_release_holds_what_is_in_the_store(store, run, out):
 
 def test_all_formats_hold_equal_values(store, run, out):
     finish_all(store, run)
-    report = export(store, run, out, allow_partial=False)
+    report = export(store, run, out, choice=Choice())
     by_stem = {}
     for path in report.files:
         by_stem.setdefault(path.stem, []).append(read_table(path, allow_pickle=True).rows())
@@ -110,9 +115,9 @@ def test_all_formats_hold_equal_values(store, run, out):
 def test_unfinished_jobs_need_to_be_allowed(store, run, out):
     finish(store, run, 5)
     with pytest.raises(ExportRefused, match=r"2 of its 3 jobs are unfinished; .* --allow-partial"):
-        export(store, run, out, allow_partial=False)
+        export(store, run, out, choice=Choice())
     assert not (out).exists()
-    report = export(store, run, out, allow_partial=True)
+    report = export(store, run, out, choice=Choice(allow_partial=True))
     assert (report.architectures, report.unfinished) == (1, (3, 7))
     assert len(blox.from_folder(out)) == 1
 
@@ -121,14 +126,14 @@ def test_diverged_and_failed_architectures_are_left_out_and_named(store, run, ou
     finish(store, run, 3)
     finish(store, run, 5, status="diverged", epochs=1)
     store.jobs.fail(claimed(store, run, 7), "boom", kind="Boom", max_attempts=1, backoff_s=0)
-    report = export(store, run, out, allow_partial=False)
+    report = export(store, run, out, choice=Choice())
     assert (report.diverged, report.failed, report.unfinished) == ((5,), (7,), ())
     assert list(blox.from_folder(out).indices) == [3]
 
 
 def test_nothing_finished_is_nothing_exported(store, run, out):
     with pytest.raises(ExportRefused, match="none of its 3 jobs has finished"):
-        export(store, run, out, allow_partial=True)
+        export(store, run, out, choice=Choice(allow_partial=True))
     assert not (out).exists()
 
 
@@ -136,7 +141,7 @@ def test_missing_params_and_flops_are_one_clear_line(store, out):
     run = made_up_run(store, DIGITS, indices=(9,))
     finish(store, run, 9)
     with pytest.raises(ExportRefused, match="of 1 architectures are not in the store; run 'blox"):
-        export(store, run, out, allow_partial=False)
+        export(store, run, out, choice=Choice())
     assert not out.exists()
 
 
@@ -145,7 +150,7 @@ def test_a_second_seed_joins_the_first(store, run, out):
     second = made_up_run(store, DIGITS, seed=1, indices=(3, 5, 7))
     finish_all(store, second)
     for each in (run, second):
-        export(store, each, out, formats=("blox",), allow_partial=False)
+        export(store, each, out, formats=("blox",), choice=Choice())
     d = blox.from_folder(out)
     assert d.seeds == [0, 1]
     assert d.val_acc(5, seed=1) == 100.0
@@ -153,87 +158,93 @@ def test_a_second_seed_joins_the_first(store, run, out):
 
 def test_another_seed_of_other_architectures_is_kept_apart(store, run, out):
     finish_all(store, run)
-    export(store, run, out, allow_partial=False)
+    export(store, run, out, choice=Choice())
     before = contents(out)
     second = made_up_run(store, DIGITS, seed=1, indices=(7,))
     finish(store, second, 7)
-    message = r"blox-base-0\.blox has 3 architectures, this export 1, and not the same"
+    message = r"has 3 architectures of seed 0, this export 1 of seed 1, and not the same"
     with pytest.raises(ExportRefused, match=message):
-        export(store, second, out, allow_partial=False)
+        export(store, second, out, choice=Choice())
     assert contents(out) == before
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epochs": 3}, "has epochs 2, this export 3; give another folder"),
-        ({"dataset": "cifar10"}, "has dataset 'digits', this export 'cifar10'"),
-        ({"stem_channels": 16}, r"blox-info\.blox describes other models than this export"),
+        ({"epochs": 3}, "otherwise than this run: recipe epochs 2, here 3; give another folder"),
+        ({"dataset": "cifar10"}, "dataset 'digits', here 'cifar10', recipe dataset"),
+        (
+            {"stem_channels": 16},
+            "has seed 0, trained otherwise .*: recipe stem_channels 8, here 16",
+        ),
     ],
 )
 def test_a_seed_of_another_recipe_is_kept_apart(store, run, out, change, message):
     finish_all(store, run)
-    export(store, run, out, allow_partial=False)
+    export(store, run, out, choice=Choice())
     wide = SHAPE | {"stem_channels": 16}
     store.static.add_architectures(wide, [(i, 1, 2) for i in COSTS])
     second = made_up_run(store, replace(DIGITS, **change), seed=1, indices=(3, 5, 7))
     for index in (3, 5, 7):
         finish(store, second, index, epochs=second.recipe["epochs"])
     with pytest.raises(ExportRefused, match=message):
-        export(store, second, out, allow_partial=False)
+        export(store, second, out, choice=Choice())
 
 
 def test_a_folder_in_the_place_of_a_file_changes_nothing(store, run, out):
     finish_all(store, run)
     (out / "blox-info.blox").mkdir(parents=True)
     with pytest.raises(ExportRefused, match=r"blox-info\.blox is no file; give another folder"):
-        export(store, run, out, allow_partial=False)
+        export(store, run, out, choice=Choice())
     assert names(out) == ["blox-info.blox"]
 
 
 def test_a_failed_export_leaves_the_old_release_as_it_was(store, run, out):
     finish(store, run, 3)
-    export(store, run, out, allow_partial=True)
+    export(store, run, out, choice=Choice(allow_partial=True))
     before = contents(out)
     finish(store, run, 5)
-    finish(store, run, 7, train_loss=np.array([1.0, 16.777216]))
-    message = r"row 2.*train_loss.*16\.777216"
+    finish(store, run, 7, train_top1=np.array([1, 1251]))
+    message = r"blox-ext-0: row 2, column train_top1: got 1251, allowed is at most 1250 correct"
     with pytest.raises(NotEncodable, match=message):
-        export(store, run, out, allow_partial=False)
+        export(store, run, out, choice=Choice())
     assert contents(out) == before
 
 
-def test_image_numbers_that_version_1_cannot_count_are_refused(store, out):
+def test_image_numbers_that_version_1_cannot_count(store, out):
     run = made_up_run(store, replace(DIGITS, val_images=249), indices=(3,))
     finish(store, run, 3, val_top1=np.array([1, 2]))
-    with pytest.raises(NotEncodable, match="val_top1"):
-        export(store, run, out, allow_partial=False)
-    assert not out.exists()
+    export(store, run, out, choice=Choice())
+    assert read_header(out / "blox-base-0.blox")["version"] == 2
+    assert blox.from_folder(out).full_info(3)["val_top1"] == [0.402, 0.803]
+    assert verify(out).faults == ()
 
 
-def test_flops_beyond_32_bits_are_refused(store, out):
+def test_flops_beyond_32_bits(store, out):
     store.static.add_architectures(SHAPE, [(9, 1, 2**32)])
     run = made_up_run(store, DIGITS, indices=(9,))
     finish(store, run, 9)
-    with pytest.raises(NotEncodable, match="params or FLOPs of 4294967296: 0 to 4294967295"):
-        export(store, run, out, allow_partial=False)
+    export(store, run, out, choice=Choice())
+    d = blox.from_folder(out, include_static_info=True)
+    assert (d.params(9), d.flops(9)) == (1, 2**32)
+    assert verify(out).faults == ()
 
 
 def test_older_files_of_other_formats_are_not_left_beside_new_ones(store, run, out):
     finish_all(store, run)
-    export(store, run, out, allow_partial=False)
-    (out / "blox-bench-other.csv").write_text("of another device")
+    export(store, run, out, choice=Choice())
     message = r"has blox-base-0\.csv, blox-env-0\.csv, .* add their formats to --formats"
     with pytest.raises(ExportRefused, match=message):
-        export(store, run, out, formats=("blox", "pickle"), allow_partial=False)
-    export(store, run, out, allow_partial=False)
+        export(store, run, out, formats=("blox", "pickle"), choice=Choice())
+    export(store, run, out, choice=Choice())
 
 
 def test_a_simulated_release_says_that_it_is_one(store, out):
     run = simulated_run(store)
-    report = export(store, run, out, formats=("blox",), allow_partial=False, simulated=True)
+    report = export(store, run, out, formats=("blox",), choice=Choice(simulated=True))
     stems = ("blox-base-0", "blox-env-0", "blox-ext-0", "blox-info")
-    assert names(out) == ["SIMULATED", *(f"{stem}.blox" for stem in stems)]
+    files = [f"{stem}.blox" for stem in stems]
+    assert names(out) == sorted(["SIMULATED", *files, *FOR_PEOPLE])
     assert sorted(path.name for path in report.files) == [f"{stem}.blox" for stem in stems]
     assert (out / "SIMULATED").read_text() == (
         "The figures in this folder are made up by a simulation of Blox: nothing was trained.\n"
@@ -253,7 +264,7 @@ def test_a_run_that_was_not_trained_needs_to_be_asked_for(store, out, trainer):
     finish(store, run, 3)
     message = rf"trainer {trainer} 1: nothing of it was trained, .* by --run, or .* --simulated$"
     with pytest.raises(ExportRefused, match=message):
-        export(store, run, out, allow_partial=False)
+        export(store, run, out, choice=Choice())
     assert not out.exists()
 
 
@@ -261,36 +272,36 @@ def test_a_real_run_is_not_exported_as_a_simulated_one(store, run, out):
     finish_all(store, run)
     message = "trainer torch 1: it was really trained, and --simulated is for runs that were not"
     with pytest.raises(ExportRefused, match=message):
-        export(store, run, out, allow_partial=False, simulated=True)
+        export(store, run, out, choice=Choice(simulated=True))
     assert not out.exists()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_simulated_files_do_not_join_real_ones(store, run, out, seed):
     finish_all(store, run)
-    export(store, run, out, allow_partial=False)
+    export(store, run, out, choice=Choice())
     before = contents(out)
     message = r"release has blox-base-0\.blox of a real release, and these figures are simulated"
     with pytest.raises(ExportRefused, match=message):
-        export(store, simulated_run(store, seed=seed), out, allow_partial=False, simulated=True)
+        export(store, simulated_run(store, seed=seed), out, choice=Choice(simulated=True))
     assert contents(out) == before
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_real_files_do_not_join_simulated_ones(store, run, out, seed):
     finish_all(store, run)
-    export(store, simulated_run(store, seed=seed), out, allow_partial=False, simulated=True)
+    export(store, simulated_run(store, seed=seed), out, choice=Choice(simulated=True))
     before = contents(out)
     message = "release is of a simulated release, as its file SIMULATED says, and these figures are"
     with pytest.raises(ExportRefused, match=message):
-        export(store, run, out, allow_partial=False)
+        export(store, run, out, choice=Choice())
     assert contents(out) == before
 
 
 def test_a_second_simulated_seed_joins_the_first(store, out):
     first, second = (simulated_run(store, seed=seed) for seed in (0, 1))
     for run in (first, second, second):
-        export(store, run, out, allow_partial=False, simulated=True)
+        export(store, run, out, choice=Choice(simulated=True))
     assert blox.from_folder(out).seeds == [0, 1]
     assert f"The last export was of {second}." in (out / "SIMULATED").read_text()
 
@@ -298,7 +309,7 @@ def test_a_second_simulated_seed_joins_the_first(store, out):
 def test_a_folder_in_the_place_of_the_mark(store, out):
     (out / "SIMULATED").mkdir(parents=True)
     with pytest.raises(ExportRefused, match="SIMULATED is no file; give another folder"):
-        export(store, simulated_run(store), out, allow_partial=False, simulated=True)
+        export(store, simulated_run(store), out, choice=Choice(simulated=True))
     assert names(out) == ["SIMULATED"]
 
 
@@ -314,15 +325,18 @@ def test_the_mark_is_there_before_the_first_file(store, out, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", move)
     with pytest.raises(OSError, match="no space left"):
-        export(store, run, out, allow_partial=False, simulated=True)
-    assert names(out) == ["SIMULATED"]
+        export(store, run, out, choice=Choice(simulated=True))
+    assert names(out) == [".export-pending", "SIMULATED"]
+    monkeypatch.undo()
+    export(store, run, out, choice=Choice(simulated=True))
+    assert verify(out).faults == ()
 
 
 def test_no_mark_is_left_by_an_export_that_fails_before(store, out):
     run = made_up_run(store, DIGITS, indices=(3,), trainer=SIMULATED)
-    finish(store, run, 3, train_loss=np.array([1.0, 16.777216]))
+    finish(store, run, 3, train_top1=np.array([1, 1251]))
     with pytest.raises(NotEncodable):
-        export(store, run, out, allow_partial=False, simulated=True)
+        export(store, run, out, choice=Choice(simulated=True))
     assert not out.exists()
 
 
@@ -330,7 +344,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(store, run, out):
     finish_all(store, run)
     out.write_text("not a folder")
     with pytest.raises(ExportRefused, match="release cannot be written to: "):
-        export(store, run, out, allow_partial=False)
+        export(store, run, out, choice=Choice())
 
 
 def test_a_release_of_more_rows_than_one_fetch(store, out):
@@ -340,7 +354,7 @@ def test_a_release_of_more_rows_than_one_fetch(store, out):
     run = made_up_run(store, DIGITS, seed=5, indices=indices)
     with store._database.write() as connection:
         fill_with_copies(connection, store, run)
-    report = export(store, run, out, formats=("blox",), allow_partial=False)
+    report = export(store, run, out, formats=("blox",), choice=Choice())
     assert report.architectures == len(indices)
     d = blox.from_folder(out, include_static_info=True)
     assert sorted(d.indices) == list(indices)
@@ -364,3 +378,199 @@ def fill_with_copies(connection, store, run):
     connection.execute(
         text("UPDATE jobs SET state = 'succeeded' WHERE run_id = :run_id"), {"run_id": run.id}
     )
+
+
+def manifest_of(folder):
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def test_the_manifest_says_what_is_there(store, run, out):
+    finish(store, run, 3)
+    finish(store, run, 5, status="diverged", epochs=1)
+    store.jobs.fail(claimed(store, run, 7), "boom", kind="Boom", max_attempts=1, backoff_s=0)
+    export(store, run, out, formats=("blox", "csv"), choice=Choice())
+    manifest = manifest_of(out)
+    assert manifest["schema"] == 1
+    assert manifest["recipe"] == DIGITS.to_dict()
+    assert manifest["recipe_fingerprint"] == DIGITS.fingerprint
+    assert (manifest["dataset"], manifest["trainer"]) == ("digits", "torch")
+    assert (manifest["units"]["latency"], manifest["units"]["train_time_s"]) == ("ms", "s")
+    (seed,) = manifest["seeds"]
+    assert seed["counts"] == {"succeeded": 1, "diverged": 1, "failed": 1, "missing": 91_122}
+    assert (seed["indices"], seed["diverged"], seed["failed"]) == ("3", "5", "7")
+    assert seed["missing"] == "0-2,4,6,8-91124"
+    assert (seed["code_version"], seed["environments"]) == (blox.__version__, 1)
+    stems = ("blox-base-0", "blox-env-0", "blox-ext-0", "blox-info")
+    expected = [f"{stem}.{format}" for stem in stems for format in ("blox", "csv")]
+    assert [file["name"] for file in manifest["files"]] == expected
+    for file in manifest["files"]:
+        data = (out / file["name"]).read_bytes()
+        assert (file["bytes"], file["rows"]) == (len(data), 1)
+        assert file["sha256"] == hashlib.sha256(data).hexdigest()
+    assert manifest["files"][0]["header"]["epochs"] == 2
+
+
+def test_seeds_exported_one_after_the_other_have_one_manifest(store, run, out):
+    finish_all(store, run)
+    second = made_up_run(store, DIGITS, seed=1, indices=(3, 5, 7))
+    finish_all(store, second)
+    export(store, run, out, choice=Choice())
+    export(store, second, out, choice=Choice())
+    both = contents(out)
+    manifest = manifest_of(out)
+    assert [seed["seed"] for seed in manifest["seeds"]] == [0, 1]
+    assert len(manifest["files"]) == 4 * 3 + 3 * 3
+    assert verify(out).faults == ()
+    export(store, second, out, choice=Choice())
+    assert contents(out) == both  # the same release is the same bytes
+
+
+@pytest.mark.parametrize(("name", "other"), [("trainer_revision", 2), ("trainer", "other")])
+def test_another_trainer_is_kept_apart(store, run, out, name, other):
+    finish_all(store, run)
+    export(store, run, out, choice=Choice())
+    manifest = manifest_of(out) | {name: other}
+    manifest["seeds"][0]["seed"] = 9
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    message = rf"has seed 9, trained otherwise than this run: {name} {other!r}, here"
+    with pytest.raises(ExportRefused, match=message):
+        export(store, run, out, choice=Choice())
+
+
+def test_files_that_no_manifest_knows_are_kept_apart(store, run, out):
+    finish_all(store, run)
+    export(store, run, out, choice=Choice())
+    (out / "blox-base-4.csv").write_text("of somebody")
+    with pytest.raises(ExportRefused, match=r"has blox-base-4\.csv, of which no manifest\.json"):
+        export(store, run, out, choice=Choice())
+    (out / "manifest.json").write_text("{}")
+    with pytest.raises(ExportRefused, match=r"it is no manifest: .*; delete it and its release"):
+        export(store, run, out, choice=Choice())
+
+
+@pytest.mark.parametrize("formats", [("blox", "csv", "pickle"), ("blox", "parquet")])
+def test_diverged_architectures_padded_with_nan(store, run, out, formats):
+    finish(store, run, 3, train_loss=np.array([20.0, 1.0]))
+    lost = {"train_loss": np.array([np.nan]), "val_loss": np.array([np.inf])}
+    finish(store, run, 5, status="diverged", epochs=1, **lost)
+    finish(store, run, 7, status="diverged", epochs=0, test=None)
+    report = export(store, run, out, formats=formats, choice=Choice(include_diverged=True))
+    assert (report.architectures, report.diverged) == (3, ())
+    assert verify(out).faults == ()
+    (seed,) = manifest_of(out)["seeds"]
+    assert (seed["indices"], seed["diverged"], seed["includes_diverged"]) == ("3,5,7", "5,7", True)
+    d = blox.from_folder(out, extended=True)
+    np.testing.assert_array_equal(d.full_info(3)["train_loss"], [20.0, 1.0])
+    info = d.full_info(5)
+    for name, curve in {
+        "val_top1": [0.8, np.nan],
+        "train_top1": [0.8, np.nan],
+        "train_loss": [np.nan, np.nan],
+        "val_loss": [np.inf, np.nan],
+    }.items():
+        np.testing.assert_array_equal(info[name], curve)
+    assert info["test_top1"] == 24.0
+    info = d.full_info(7)
+    assert np.isnan([*info["val_top1"], *info["val_loss"], info["test_top1"]]).all()
+    assert read_header(out / "blox-ext-0.blox")["version"] == 2
+    assert "Diverged ones have rows, padded with NaN." in (out / "README.md").read_text()
+
+
+def test_a_diverged_one_with_a_count_that_cannot_be(store, run, out):
+    finish(store, run, 3)
+    finish(store, run, 5)
+    finish(store, run, 7, status="diverged", epochs=1, val_top1=np.array([251]))
+    with pytest.raises(NotEncodable, match="row 2, column val_top1: got 251, allowed is at most"):
+        export(store, run, out, choice=Choice(include_diverged=True))
+
+
+def test_all_losses_that_the_store_holds(store, run, out):
+    """A block of several layouts of curves, and test losses that are not finite."""
+    finish(store, run, 3, test=Score(top1=60, top5=90, loss=np.nan))
+    finish(store, run, 5, train_loss=np.array([5000.0, -1.0]))
+    finish(store, run, 7)
+    export(store, run, out, choice=Choice())
+    assert verify(out).faults == ()
+    d = blox.from_folder(out, extended=True)
+    assert d.full_info(5)["train_loss"] == [5000.0, -1.0]
+    assert d.full_info(7)["train_loss"] == [0.333333, 0.666667]
+    assert np.isnan(d.full_info(3)["test_loss"])
+
+
+def test_a_range_of_architectures(store, run, out):
+    finish(store, run, 3)
+    finish(store, run, 5)
+    store.static.add_latencies("pixel-4", {3: 1.25, 5: 2.5, 6: 3.5})
+    report = export(store, run, out, choice=Choice(indices=range(5, 7)))
+    assert (report.architectures, report.unfinished) == (1, ())
+    d = blox.from_folder(out)
+    assert list(d.indices) == [5]
+    assert len(read_table(out / "blox-bench-pixel-4.csv")) == 2
+    with pytest.raises(ExportRefused, match="1 of its 3 jobs are unfinished"):
+        export(store, run, out, choice=Choice(indices=range(8)))
+    with pytest.raises(ExportRefused, match="none of its 0 jobs has finished"):
+        export(store, run, out, choice=Choice(indices=range(8, 9)))
+
+
+def test_progress_is_reported(store, run, out):
+    finish_all(store, run)
+    reports = []
+    export(
+        store, run, out, choice=Choice(), report=lambda done, total: reports.append((done, total))
+    )
+    passes = 1 + 4 * 3
+    assert reports[0] == (0, 3 * passes)
+    assert reports[-1] == (3 * passes, 3 * passes)
+    assert reports == sorted(reports)
+
+
+def test_the_card_is_for_people(store, run, out):
+    finish_all(store, run)
+    report = export(store, run, out, choice=Choice())
+    assert report.has_picture
+    assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+    card = (out / "README.md").read_text()
+    for part in (
+        "# Blox on digits",
+        "3 of the 91,125 architectures",
+        "![accuracy, FLOPs and parameters](accuracy.png)",
+        "| 0 | 3 | 0 | 0 | 91,122 | 2 |",
+        "| 5 | 100.000 | 24.000 | 333 | 444 | `[[[",
+        "| `blox-info.csv` | parameters, FLOPs, arch vectors | 3 |",
+        f"Fingerprint `{DIGITS.fingerprint}`",
+        "Licence: (to be stated here by whoever publishes this release)",
+    ):
+        assert part in card
+    (out / "README.md").write_text("Licence: CC BY 4.0\n")
+    second = made_up_run(store, DIGITS, seed=1, indices=(3, 5, 7))
+    finish_all(store, second)
+    export(store, second, out, choice=Choice())
+    card = (out / "README.md").read_text()
+    assert card.endswith("\nLicence: CC BY 4.0\n")
+    assert "Accuracies are means of 2 seeds." in card
+    assert "| 5 | 100.000 | 24.000 | 333 | 444 |" in card
+
+
+def test_a_card_without_a_picture(store, run, out, monkeypatch):
+    finish_all(store, run)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert not export(store, run, out, choice=Choice()).has_picture
+    assert "accuracy.png" not in (out / "README.md").read_text()
+    assert not (out / "accuracy.png").exists()
+
+
+def test_an_old_picture_goes_with_the_old_release(store, run, out, monkeypatch):
+    finish_all(store, run)
+    export(store, run, out, choice=Choice())
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    export(store, run, out, choice=Choice())
+    assert not (out / "accuracy.png").exists()
+
+
+def test_a_block_with_damaged_curves_is_one_clear_line(store, run, out):
+    finish_all(store, run)
+    with store._database.write() as connection:
+        connection.execute(text("UPDATE results SET epochs = 3 WHERE arch_index = 5"))
+    with pytest.raises(StoreError, match="curves of 3 epochs: at most 2 are allowed"):
+        export(store, run, out, choice=Choice())
+    assert not out.exists()

@@ -67,8 +67,11 @@ def test_latencies_are_kept_by_device(store):
     store.static.add_latencies("pixel-4", {3: 1.5, 1: 2.5})
     store.static.add_latencies("cpu", {3: 10.0})
     with store.snapshot() as connection:
-        found = store.static.latencies(connection)
-        assert found == {"cpu": {3: 10.0}, "pixel-4": {1: 2.5, 3: 1.5}}
+        assert store.static.devices(connection) == ["cpu", "pixel-4"]
+        ((indices, latencies_ms),) = store.static.latency_blocks(connection, "pixel-4", range(9))
+        assert (indices.tolist(), latencies_ms.tolist()) == ([1, 3], [2.5, 1.5])
+        ((indices, _),) = store.static.latency_blocks(connection, "pixel-4", range(3))
+        assert indices.tolist() == [1]
 
 
 def test_a_store_has_an_identity_of_its_own(store, database_url, tmp_path):

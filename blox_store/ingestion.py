@@ -1,0 +1,205 @@
+"""From the files of a release to runs in the store that have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from blox_core.recipe import Recipe
+from blox_core.space import indices_of_digests
+from blox_core.trainer_revision import TORCH
+from blox_store import staging
+from blox_store.errors import IngestRefused, PickleNotAllowed
+from blox_store.finished_rows import finished_rows
+from blox_store.index_spans import indices_of
+from blox_store.manifest import MANIFEST_FILE, Manifest, Trainings, read_manifest
+from blox_store.release.columns import HashColumn
+from blox_store.release.names import Kind, scan_folder
+from blox_store.release.reader import read_header, read_table
+from blox_store.release.table import Table
+from blox_store.simulated_marker import SIMULATED_FILE
+from blox_store.store import JobState, Store, Taken
+
+# The revision of trainings of which nobody says by which trainer they were made. Ours begin at 1.
+UNKNOWN_REVISION: Final = 0
+_FORMATS: Final = ("blox", "parquet", "csv", "pickle")  # the quickest first
+_KINDS: Final[tuple[Kind, ...]] = ("base", "ext", "env")
+_SHAPE_FIELDS: Final = ("stem_channels", "classes", "resolution")
+
+
+def ingest(
+    store: Store,
+    folder: Path,
+    *,
+    recipe: Recipe | None = None,
+    trainer_revision: int | None = None,
+    allow_pickle: bool = False,
+) -> Iterator[Taken]:
+    """Take the seeds of a release into the store, and yield what became of each.
+
+    A seed enters whole or not at all; what is there already has to be equal and stays. `recipe`
+    and `trainer_revision` are for a release without a manifest. Raises IngestRefused for a release
+    that lacks what the store needs, and StoreError where the store has something else.
+    """
+    release = _Release(folder, allow_pickle)
+    trainings = release.trainings(recipe, trainer_revision)
+    costs = release.costs()
+    store.static.add_known(
+        {name: trainings.recipe[name] for name in _SHAPE_FIELDS}, costs, release.latencies()
+    )
+    for seed in release.seeds:
+        base, ext, env = (release.table(kind, seed) for kind in _KINDS)
+        without = release.without_rows(seed)
+        yield store.finished_runs.take(
+            {
+                "dataset": trainings.dataset,
+                "recipe_fingerprint": trainings.recipe_fingerprint,
+                "seed": seed,
+                "trainer": trainings.trainer,
+                "trainer_revision": trainings.trainer_revision,
+            },
+            trainings.recipe,
+            finished_rows(base, ext, env, trainings.recipe, release.diverged(seed)),
+            without_rows=without,
+        )
+
+
+class _Release:
+    """The files of a folder, each table in the quickest format that is there."""
+
+    def __init__(self, folder: Path, allow_pickle: bool) -> None:
+        self._folder = folder
+        self._allow_pickle = allow_pickle
+        if staging.is_pending(folder):
+            raise IngestRefused(
+                f"folder {folder} holds a mixture of two releases, for an export was interrupted "
+                "while it replaced the files; export into it again"
+            )
+        self._paths: dict[tuple[Kind, int | str | None], Path] = {}
+        for file in sorted(scan_folder(folder), key=lambda file: _FORMATS.index(file.format)):
+            key = (file.kind, file.device if file.seed is None else file.seed)
+            self._paths.setdefault(key, file.path)
+        self.seeds = sorted(
+            int(key) for kind, key in self._paths if kind == "base" and key is not None
+        )
+        if not self.seeds:
+            raise IngestRefused(
+                f"folder {folder} has no blox-base-SEED: there is nothing to ingest"
+            )
+        self._manifest = read_manifest(folder)
+
+    def table(self, kind: Kind, key: int | str | None = None) -> Table:
+        """Return a table, its rows by arch index."""
+        name = "-".join(["blox", kind, *([] if key is None else [str(key)])])
+        path = self._paths.get((kind, key))
+        if path is None:
+            raise IngestRefused(f"folder {self._folder} has no {name}, which the store needs")
+        try:
+            table = read_table(path, allow_pickle=self._allow_pickle)
+        except PickleNotAllowed as error:
+            raise IngestRefused(
+                f"folder {self._folder} has {name} as a pickle only; allow it by --allow-pickle"
+            ) from error
+        return _by_index(path, table)
+
+    def trainings(self, recipe: Recipe | None, trainer_revision: int | None) -> Trainings:
+        """Return how the release was trained, by its manifest or by what the caller says."""
+        if self._manifest is not None:
+            return self._by_manifest(self._manifest, recipe, trainer_revision)
+        if (self._folder / SIMULATED_FILE).exists():
+            raise IngestRefused(
+                f"folder {self._folder} is of a simulated release and has no {MANIFEST_FILE}"
+            )
+        if recipe is None:
+            raise IngestRefused(
+                f"folder {self._folder} has no {MANIFEST_FILE} that says how its models were "
+                "trained; name the recipe by --recipe, such as cifar100"
+            )
+        header = read_header(self._paths["base", self.seeds[0]])
+        if header["dataset"] != recipe.dataset:
+            raise IngestRefused(
+                f"folder {self._folder} is of the data set {header['dataset']!r}, the recipe of "
+                f"{recipe.dataset!r}"
+            )
+        recipe = replace(recipe, epochs=header["epochs"])
+        return Trainings(
+            dataset=recipe.dataset,
+            trainer=TORCH,
+            trainer_revision=UNKNOWN_REVISION if trainer_revision is None else trainer_revision,
+            recipe_fingerprint=recipe.fingerprint,
+            recipe=recipe.to_dict(),
+        )
+
+    def _by_manifest(
+        self, manifest: Manifest, recipe: Recipe | None, trainer_revision: int | None
+    ) -> Trainings:
+        trainings = manifest.trainings
+        if recipe is not None or trainer_revision is not None:
+            raise IngestRefused(
+                f"folder {self._folder} has a {MANIFEST_FILE} that says how its models were "
+                "trained; leave out --recipe and --trainer-revision"
+            )
+        if Recipe.from_dict(trainings.recipe).fingerprint != trainings.recipe_fingerprint:
+            raise IngestRefused(
+                f"{self._folder / MANIFEST_FILE} has a recipe that is not of its fingerprint"
+            )
+        if (listed := [seed.seed for seed in manifest.seeds]) != self.seeds:
+            raise IngestRefused(
+                f"folder {self._folder} has seeds {self.seeds}, its {MANIFEST_FILE} {listed}"
+            )
+        return trainings
+
+    def costs(self) -> dict[int, tuple[int, int]]:
+        """Return params and FLOPs by arch index."""
+        table = self.table("info")
+        params, flops = (table.columns[name].values() for name in ("params", "flops"))
+        indices = arch_indices(table).tolist()
+        return dict(zip(indices, zip(params, flops, strict=True), strict=True))
+
+    def latencies(self) -> dict[str, dict[int, float]]:
+        """Return latencies in milliseconds by device and arch index."""
+        found = {}
+        for kind, device in self._paths:
+            if kind == "bench":
+                table = self.table(kind, device)
+                values = table.columns["latency"].values()
+                found[str(device)] = dict(zip(arch_indices(table).tolist(), values, strict=True))
+        return found
+
+    def diverged(self, seed: int) -> frozenset[int]:
+        """Return the architectures of a seed that diverged, as the manifest has them."""
+        return frozenset(self._listed(seed, "diverged"))
+
+    def without_rows(self, seed: int) -> Mapping[JobState, list[int]]:
+        """Return the jobs of a seed that ended and have no rows."""
+        rows = set(self._listed(seed, "indices"))
+        return {
+            state: [index for index in self._listed(seed, state.value) if index not in rows]
+            for state in (JobState.DIVERGED, JobState.FAILED)
+        }
+
+    def _listed(self, seed: int, name: str) -> list[int]:
+        for entry in self._manifest.seeds if self._manifest is not None else ():
+            if entry.seed == seed:
+                return [int(index) for index in indices_of(getattr(entry, name))]
+        return []
+
+
+def arch_indices(table: Table) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Return the arch index of each row."""
+    hashes = table.columns["model_hash"]
+    assert isinstance(hashes, HashColumn)
+    return indices_of_digests(hashes.digests)
+
+
+def _by_index(path: Path, table: Table) -> Table:
+    indices = arch_indices(table)
+    if (indices < 0).any():
+        raise IngestRefused(f"{path} has a model hash that no architecture has")
+    if len(np.unique(indices)) < len(indices):
+        raise IngestRefused(f"{path} has two rows of one architecture")
+    return table.take(np.argsort(indices))

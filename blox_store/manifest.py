@@ -1,0 +1,191 @@
+"""`manifest.json`: what is in a release folder, how it was trained, and the digests of its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from blox_core.space import SPACE_SIZE
+from blox_store.errors import ReleaseCorrupt
+from blox_store.index_spans import indices_of
+from blox_store.release.reader import read_header
+
+MANIFEST_FILE: Final = "manifest.json"
+SCHEMA_VERSION: Final = 1
+UNITS: Final[Mapping[str, str]] = {
+    "flops": "multiply-accumulates",
+    "latency": "ms",
+    "params": "parameters",
+    "test_top1": "percent",
+    "train_time_s": "s",
+    "val_top1": "percent",
+}
+_MAX_BYTES: Final = 64 * 1024 * 1024
+_BIG_HEADER_KEYS: Final = ("search_space", "column_types")
+_SPANS: Final = ("indices", "diverged", "failed", "missing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainings:
+    """How all trainings of a release were made: what no two seeds of it may differ in."""
+
+    dataset: str
+    trainer: str
+    trainer_revision: int
+    recipe_fingerprint: str
+    recipe: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedEntry:
+    """What the release has of one seed; sets of arch indices are text such as `0-9,77`.
+
+    `indices` have rows in the files. Each of the 91,125 architectures is in exactly one of those
+    that succeeded, `diverged`, `failed` and `missing`; `counts` are the sizes of the four.
+    Diverged ones have rows, padded with NaN, if `includes_diverged`.
+    """
+
+    seed: int
+    code_version: str
+    environments: int
+    includes_diverged: bool
+    counts: Mapping[str, int]
+    indices: str
+    diverged: str
+    failed: str
+    missing: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileEntry:
+    """One data file; `header` is its header without what is large and the same in all files."""
+
+    name: str
+    bytes: int
+    sha256: str
+    rows: int
+    header: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """All of a release folder; seeds and files stand in order."""
+
+    trainings: Trainings
+    seeds: tuple[SeedEntry, ...]
+    files: tuple[FileEntry, ...]
+
+    def with_export(self, seed: SeedEntry, files: list[FileEntry]) -> Manifest:
+        """Return the manifest after an export: its seed and its files take the old ones' places."""
+        seeds = {entry.seed: entry for entry in self.seeds} | {seed.seed: seed}
+        named = {entry.name: entry for entry in (*self.files, *files)}
+        return replace(
+            self,
+            seeds=tuple(seeds[number] for number in sorted(seeds)),
+            files=tuple(named[name] for name in sorted(named)),
+        )
+
+    def to_json(self) -> bytes:
+        """Return the bytes of the file: the same for the same release."""
+        document = {
+            "schema": SCHEMA_VERSION,
+            "search_space": SPACE_SIZE,
+            "units": dict(UNITS),
+            **asdict(self.trainings),
+            "seeds": [asdict(seed) for seed in self.seeds],
+            "files": [asdict(file) for file in self.files],
+        }
+        return (json.dumps(document, indent=1) + "\n").encode("ascii")
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of a release folder, None if it has none.
+
+    Raises ReleaseCorrupt if the file cannot be read or is no manifest of this version.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ReleaseCorrupt(f"it cannot be read: {error.strerror}", path=str(path)) from error
+    try:
+        return _manifest(data)
+    except (ValueError, RecursionError) as error:
+        raise ReleaseCorrupt(f"it is no manifest: {error}", path=str(path)) from error
+
+
+def describe_file(path: Path, rows: int) -> FileEntry:
+    """Return the entry of a data file that is complete."""
+    return FileEntry(
+        name=path.name,
+        bytes=path.stat().st_size,
+        sha256=sha256_of(path),
+        rows=rows,
+        header=header_facts(read_header(path)),
+    )
+
+
+def header_facts(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a manifest keeps of the header of a file."""
+    return {key: value for key, value in header.items() if key not in _BIG_HEADER_KEYS}
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _manifest(data: bytes) -> Manifest:
+    if len(data) > _MAX_BYTES:
+        raise ValueError(f"over {_MAX_BYTES} bytes")
+    document = json.loads(data)
+    _require(isinstance(document, dict), "the document is no object")
+    found = document.get("schema")
+    _require(found == SCHEMA_VERSION, f"schema is {found!r}, this Blox knows {SCHEMA_VERSION}")
+    trainings = {field.name: document.get(field.name) for field in fields(Trainings)}
+    manifest = Manifest(
+        trainings=_checked(Trainings, trainings),
+        seeds=tuple(_checked(SeedEntry, each) for each in _list(document, "seeds")),
+        files=tuple(_checked(FileEntry, each) for each in _list(document, "files")),
+    )
+    for seed in manifest.seeds:
+        for name in _SPANS:
+            indices_of(getattr(seed, name))
+    return manifest
+
+
+def _list(document: Mapping[str, Any], key: str) -> list[Any]:
+    found = document.get(key)
+    _require(isinstance(found, list), f"{key} is no list")
+    return found or []
+
+
+_PLAIN_TYPES: Final[Mapping[str, type]] = {
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "Mapping[str, Any]": dict,
+    "Mapping[str, int]": dict,
+}
+
+
+def _checked(kind: type[Any], values: Any) -> Any:
+    """Return the dataclass of these values, each of the type that it declares."""
+    _require(isinstance(values, dict), f"{values!r:.40} is no object")
+    for field in fields(kind):
+        value, wanted = values.get(field.name), _PLAIN_TYPES[str(field.type)]
+        _require(type(value) is wanted, f"{field.name} is {value!r:.40}, no {wanted.__name__}")
+    return kind(**{field.name: values[field.name] for field in fields(kind)})
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)

@@ -1,0 +1,73 @@
+"""The few figures of each architecture that a dataset card shows, of one seed or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blox_core.space import indices_of_digests
+from blox_store.release.columns import HashColumn, NumberColumn
+from blox_store.release.table import Table
+from blox_store.store import ResultBlock
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SeedFigures:
+    """Best validation top-1 and test top-1 in percent, params and FLOPs, by arch index."""
+
+    indices: NDArray[np.int64]
+    val_top1: Doubles
+    test_top1: Doubles
+    params: NDArray[np.uint64]
+    flops: NDArray[np.uint64]
+
+    def averaged(self, others: Sequence[tuple[Doubles, Doubles]]) -> SeedFigures:
+        """Return the means of these accuracies and of (val_top1, test_top1) of other seeds."""
+        val = np.mean([self.val_top1, *(val for val, _ in others)], axis=0)
+        test = np.mean([self.test_top1, *(test for _, test in others)], axis=0)
+        return replace(self, val_top1=val, test_top1=test)
+
+
+class FiguresBuilder:
+    """Collects the figures of a seed from the blocks of an export."""
+
+    def __init__(self, recipe: Mapping[str, Any]) -> None:
+        self._recipe = recipe
+        self._results: list[tuple[NDArray[Any], Doubles, Doubles]] = []
+        self._costs: list[tuple[NDArray[Any], NDArray[Any]]] = []
+
+    def add_results(self, block: ResultBlock) -> None:
+        """Take the accuracies of results; NaN stands for a test that there is not."""
+        best = block.curves["val_top1"].max(axis=1, initial=0)
+        val = np.where(block.epochs > 0, best * (100 / self._recipe["val_images"]), np.nan)
+        test = block.test_top1 * (100 / self._recipe["test_images"])
+        self._results.append((block.arch_indices, val, np.where(block.has_test, test, np.nan)))
+
+    def add_costs(self, rows: Table) -> None:
+        """Take params and FLOPs, in the same order as the results."""
+        self._costs.append((rows.columns["params"].array(), rows.columns["flops"].array()))
+
+    def figures(self) -> SeedFigures:
+        """Return all that was taken."""
+        indices, val, test = map(np.concatenate, zip(*self._results, strict=True))
+        params, flops = map(np.concatenate, zip(*self._costs, strict=True))
+        return SeedFigures(
+            indices=indices, val_top1=val, test_top1=test, params=params, flops=flops
+        )
+
+
+def accuracies_of(base: Table) -> tuple[Doubles, Doubles]:
+    """Return best validation and test top-1 of a base file's rows, in percent, by arch index."""
+    hashes, val, test = (base.columns[name] for name in ("model_hash", "val_top1", "test_top1"))
+    assert isinstance(hashes, HashColumn)
+    assert isinstance(val, NumberColumn)
+    assert isinstance(test, NumberColumn)
+    order = np.argsort(indices_of_digests(hashes.digests))
+    best = val.apply(lambda curves: np.fmax.reduce(curves, axis=1))
+    return best.floats()[order], test.floats()[order]

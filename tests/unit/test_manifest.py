@@ -1,0 +1,119 @@
+"""The manifest: the same bytes for the same release, and read with suspicion."""
+
+import json
+
+import pytest
+
+from blox_store.errors import ReleaseCorrupt
+from blox_store.index_spans import indices_of, spans
+from blox_store.manifest import FileEntry, Manifest, SeedEntry, Trainings, read_manifest
+
+TRAININGS = Trainings(
+    dataset="digits",
+    trainer="torch",
+    trainer_revision=1,
+    recipe_fingerprint="f" * 64,
+    recipe={"lr": 0.1, "epochs": 2},
+)
+
+
+def seed_entry(seed, **changed):
+    values = {
+        "seed": seed,
+        "code_version": "1",
+        "environments": 1,
+        "includes_diverged": False,
+        "counts": {"succeeded": 1, "diverged": 0, "failed": 0, "missing": 91_124},
+        "indices": "0",
+        "diverged": "",
+        "failed": "",
+        "missing": "1-91124",
+    }
+    return SeedEntry(**(values | changed))
+
+
+def file_entry(name, digest="0" * 64):
+    return FileEntry(name=name, bytes=3, sha256=digest, rows=1, header={"version": 1})
+
+
+def manifest(seeds=(0,), files=("b",)):
+    return Manifest(
+        trainings=TRAININGS,
+        seeds=tuple(map(seed_entry, seeds)),
+        files=tuple(map(file_entry, files)),
+    )
+
+
+def test_it_comes_back_as_it_was_written(tmp_path):
+    written = manifest((0, 7), ("a", "b"))
+    (tmp_path / "manifest.json").write_bytes(written.to_json())
+    assert read_manifest(tmp_path) == written
+    assert read_manifest(tmp_path).to_json() == written.to_json()
+
+
+def test_a_folder_without_one(tmp_path):
+    assert read_manifest(tmp_path) is None
+
+
+def test_an_export_takes_the_place_of_its_seed_and_its_files():
+    merged = manifest((1, 5), ("b", "d")).with_export(
+        seed_entry(3, code_version="2"), [file_entry("c"), file_entry("b", "1" * 64)]
+    )
+    assert [seed.seed for seed in merged.seeds] == [1, 3, 5]
+    assert [file.name for file in merged.files] == ["b", "c", "d"]
+    assert merged.files[0].sha256 == "1" * 64
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: [], "the document is no object"),
+        (lambda d: d | {"schema": 2}, "schema is 2, this Blox knows 1"),
+        (lambda d: d | {"recipe": 3}, "recipe is 3, no dict"),
+        (lambda d: d | {"trainer_revision": True}, "trainer_revision is True, no int"),
+        (lambda d: d | {"seeds": {}}, "seeds is no list"),
+        (lambda d: d | {"files": ["a"]}, "'a' is no object"),
+        (lambda d: d | {"seeds": [d["seeds"][0] | {"failed": "x"}]}, "'x': arch indices such as"),
+    ],
+)
+def test_what_is_no_manifest(tmp_path, change, message):
+    document = change(json.loads(manifest().to_json()))
+    (tmp_path / "manifest.json").write_text(json.dumps(document))
+    with pytest.raises(ReleaseCorrupt, match=message) as caught:
+        read_manifest(tmp_path)
+    assert caught.value.path == str(tmp_path / "manifest.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\xff"])
+def test_what_is_no_json(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text, "latin-1")
+    with pytest.raises(ReleaseCorrupt, match="it is no manifest: "):
+        read_manifest(tmp_path)
+
+
+def test_one_that_is_too_large(tmp_path, monkeypatch):
+    monkeypatch.setattr("blox_store.manifest._MAX_BYTES", 10)
+    (tmp_path / "manifest.json").write_bytes(manifest().to_json())
+    with pytest.raises(ReleaseCorrupt, match="over 10 bytes"):
+        read_manifest(tmp_path)
+
+
+def test_a_folder_in_its_place(tmp_path):
+    (tmp_path / "manifest.json").mkdir()
+    with pytest.raises(ReleaseCorrupt, match="it cannot be read: Is a directory"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("indices", "text"),
+    [([], ""), ([5], "5"), ([3, 1, 2, 77, 2], "1-3,77"), (range(91_125), "0-91124")],
+)
+def test_sets_of_indices_as_text(indices, text):
+    assert spans(indices) == text
+    assert indices_of(text).tolist() == sorted(set(indices))
+
+
+@pytest.mark.parametrize("text", ["1,1", "5-3", "7,1-2", "91125", "1,", " 1", "a", "1-2-3", "٣"])
+def test_text_that_is_no_set(text):
+    with pytest.raises(ValueError, match="arch indices"):
+        indices_of(text)
