@@ -65,6 +65,12 @@ class _Range:
             self.high = high if self._is_empty else max(self.high, high)
             self._is_empty = False
 
+    def holds(self, values: NDArray[Any]) -> bool:
+        """Return whether all of these numbers were in the range already."""
+        other = _Range()
+        other.add(values)
+        return not values.size or self.low <= other.low <= other.high <= self.high
+
 
 class ColumnSummary(ABC):
     """What has been seen of the column `name` so far."""
@@ -155,7 +161,9 @@ class _Integers(ColumnSummary):
     def _item_type(self) -> ColumnType:
         return ColumnType(kind="int" if self._range.high <= _LARGEST_INT else "u8")
 
-    def _fitted_items(self, items: IntColumn, kind: Kind) -> Column:
+    def _fitted_items(self, items: IntColumn, kind: Kind) -> Column | None:
+        if not self._range.holds(items.data):
+            return None
         dtype = np.uint32 if kind == "int" else np.uint64
         return IntColumn(items.data.astype(dtype, copy=False))
 
@@ -230,9 +238,12 @@ class _Accuracies(ColumnSummary):
 
     def _fitted_items(self, items: NumberColumn, kind: Kind) -> Column | None:
         images = images_of(self.name)
-        if kind == "b":
-            return as_counts(items, images)
-        return FloatColumn(accuracy_doubles(items, images)) if kind == "f8" else items
+        if kind == "f8":
+            return FloatColumn(accuracy_doubles(items, images))
+        if kind == "n":
+            return items if self._own.holds(items.array()) else None
+        counts = as_counts(items, images)
+        return counts if counts is not None and self._published.holds(counts.counts) else None
 
 
 class _Losses(ColumnSummary):

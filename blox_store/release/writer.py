@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,10 +62,15 @@ def _pieces(
 
 
 def _payload(summary: TableSummary, blocks: Iterator[Table]) -> Iterator[bytes]:
-    types = summary.types()
-    start = payload.preamble(summary.rows, summary.payload_bytes())
-    rows = (payload.encode_rows(len(block), types, block.columns) for block in blocks)
-    return chain([start], rows)
+    types, size = summary.types(), summary.payload_bytes()
+    yield payload.preamble(summary.rows, size)
+    left = size - payload.PREAMBLE_BYTES
+    for block in blocks:
+        rows = payload.encode_rows(len(block), types, block.columns)
+        left -= len(rows)
+        yield rows
+    if left:
+        raise NotEncodable(f"{size - left} bytes came to be written, {size} were summed up")
 
 
 def _blocks(table: Table) -> Iterator[Table]:

@@ -1,0 +1,150 @@
+"""Hostile files that would take much memory: one error, within an address space that is bounded."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from isal import isal_zlib
+
+from blox_store.release import payload
+from blox_store.release.header import join_header, new_header
+from tests.unit.release.conftest import RunPython
+
+ADDRESS_MB = 600
+FACTS = {"seed": 0, "epochs": 3, "dataset": "cifar100"}
+CURVES = {"model_hash": "hash", "val_loss": "list[float]", "test_loss": "float"}
+LONG = CURVES | {"val_loss": "longlist[f8]"}
+GPU = {"model_hash": "hash", "gpu": "text"}
+
+READ = """
+import sys
+from pathlib import Path
+from blox_store.errors import ReleaseCorrupt
+from blox_store.release import payload
+from blox_store.release.reader import read_header, read_table
+payload.MAX_COLUMNS_BYTES = 64 * 2**20
+for read in (read_header, read_table):
+    try:
+        read(Path(sys.argv[1]))
+    except ReleaseCorrupt as error:
+        assert error.path == sys.argv[1]
+        print(read.__name__, error.offset, error.args[0])
+"""
+
+READ_ALL = """
+import sys
+from pathlib import Path
+from blox_store.release.reader import read_table
+try:
+    read_table(Path(sys.argv[1]))
+except MemoryError:
+    print("MemoryError")
+"""
+
+
+def blox_file(path: Path, kind: str, types: dict[str, str], packed: bytes) -> None:
+    facts = FACTS if kind == "ext" else {"seed": 0}
+    header = new_header("ext" if kind == "ext" else "env", **facts) | {"format": "custom"}
+    header |= {"version": 2, "columns": list(types), "column_types": types}
+    path.write_bytes(join_header(header) + packed)
+
+
+def repeated(piece: bytes, times: int, *, start: bytes = b"") -> bytes:
+    """Return a zlib stream of many copies, made without having them all."""
+    stream = zlib.compressobj(1)
+    packed = [stream.compress(start)]
+    packed += [stream.compress(piece * 100) for _ in range(times // 100)]
+    return b"".join(packed) + stream.flush()
+
+
+def rows(count: int) -> bytes:
+    return payload.preamble(count, payload.PREAMBLE_BYTES)
+
+
+def long_lists(path: Path) -> None:
+    row = bytes(16) + (10_000).to_bytes(4, "little") + bytes(80_000) + bytes(3)
+    blox_file(path, "ext", LONG, repeated(row, 2_000, start=rows(91_125)))
+
+
+def longer_than_allowed(path: Path) -> None:
+    row = bytes(16) + (2**32 - 1).to_bytes(4, "little")
+    blox_file(path, "ext", LONG, repeated(row, 100, start=rows(91_125)))
+
+
+def longer_than_the_file(path: Path) -> None:
+    row = bytes(16) + (9_999).to_bytes(4, "little")
+    blox_file(path, "ext", LONG, isal_zlib.compress(rows(1) + row))
+
+
+def texts_of_a_megabyte(path: Path) -> None:
+    pieces = [rows(91_125)]
+    for at in range(200):
+        text = b"%08d" % at + b"x" * (2**20 - 8)
+        pieces.append(bytes(16) + len(text).to_bytes(4, "little") + text)
+    blox_file(path, "env", GPU, isal_zlib.compress(b"".join(pieces)))
+
+
+def text_over_a_megabyte(path: Path) -> None:
+    row = bytes(16) + (2**20 + 1).to_bytes(4, "little")
+    blox_file(path, "env", GPU, repeated(row, 200_000, start=rows(1)))
+
+
+def bytes_after_the_last_row(path: Path) -> None:
+    blox_file(path, "ext", CURVES, repeated(bytes(100_000), 10_000, start=rows(1)))
+
+
+def nothing_but_rows(path: Path) -> None:
+    blox_file(path, "ext", CURVES, isal_zlib.compress(rows(2**32 - 1)))
+
+
+def header_without_end(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(b"---\nversion: 1\n")
+        file.truncate(2**30)
+
+
+def header_of_a_long_line(path: Path) -> None:
+    path.write_bytes(b"---\n" + b"a" * 2**24 + b"\n---\n")
+
+
+def aliases_of_aliases(path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    path.write_text("---\n" + "\n".join(lines) + "\n---\n")
+
+
+HOSTILE: list[tuple[Callable[[Path], None], str]] = [
+    (long_lists, r"read_table \d+ the columns take over 67108864 bytes"),
+    (longer_than_allowed, "read_table 28 a list has the length 4294967295, at most 10000"),
+    (longer_than_the_file, "read_table 32 the payload is cut off in row 0 of 1"),
+    (texts_of_a_megabyte, r"read_table \d+ the columns take over 67108864 bytes"),
+    (text_over_a_megabyte, "read_table 28 a string has the length 1048577, at most 1048576"),
+    (bytes_after_the_last_row, "read_table 32 bytes follow the last row"),
+    (nothing_but_rows, "read_table 8 4294967295 rows; a file has at most 91125"),
+    (header_without_end, "read_header None no release file.*\nread_table None no release file"),
+    (header_of_a_long_line, "read_header None no release file.*\nread_table None no release file"),
+    (aliases_of_aliases, "read_header None the header's aliases expand.*\nread_table None the hea"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), HOSTILE, ids=[make.__name__ for make, _ in HOSTILE])
+def test_a_hostile_file_is_refused_in_little_memory(
+    make: Callable[[Path], None], message: str, tmp_path: Path, python: RunPython
+) -> None:
+    path = tmp_path / "blox-ext-0.blox"
+    make(path)
+    ended = python(READ, path, address_mb=ADDRESS_MB)
+    assert re.match(message, ended.printed), ended.printed
+    assert ended.peak_mb < 300
+
+
+def test_memory_that_is_not_there_is_an_error_and_no_crash(
+    tmp_path: Path, python: RunPython
+) -> None:
+    path = tmp_path / "blox-ext-0.blox"
+    long_lists(path)
+    assert python(READ_ALL, path, address_mb=ADDRESS_MB // 4).printed == "MemoryError"
