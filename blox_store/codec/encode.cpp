@@ -10,6 +10,7 @@ namespace blox {
 namespace {
 
 constexpr std::size_t kMaxShort = 255;  // a length in one byte
+constexpr const char* kOutOfRange = "a value is out of its type's range";
 
 struct Span {
     std::size_t first;
@@ -58,43 +59,8 @@ std::size_t text_bytes(const Field& field, const Input& input, Span span, std::s
     return bytes;
 }
 
-// Without a branch in the loop, so that it becomes vector instructions.
-template <typename Item>
-void check_range(const Input& input, Span span, std::uint64_t lowest, std::uint64_t highest,
-                 std::size_t at) {
-    const Item* items = items_of<Item>(input, span);
-    Item smallest = span.count == 0 ? 0 : items[0], largest = smallest;
-    for (std::size_t i = 0; i < span.count; ++i) {
-        smallest = std::min(smallest, items[i]);
-        largest = std::max(largest, items[i]);
-    }
-    require(span.count == 0 || (smallest >= lowest && largest <= highest),
-            "a value is out of its type's range", at);
-}
-
-void check_counts(const Field& field, const Input& input, Span span, std::size_t at) {
-    const std::uint64_t by_bits = field.minimum + (std::uint64_t{1} << field.bits) - 1;
-    const std::uint64_t highest = std::min<std::uint64_t>(field.images, by_bits);
-    if (item_bytes(field) == sizeof(std::uint16_t)) {
-        return check_range<std::uint16_t>(input, span, field.minimum, highest, at);
-    }
-    check_range<std::uint32_t>(input, span, field.minimum, highest, at);
-}
-
 std::size_t field_bytes(const Field& field, const Input& input, Span span, std::size_t at) {
-    switch (field.kind) {
-        case Kind::text:
-        case Kind::long_text: return text_bytes(field, input, span, at);
-        case Kind::millionths: check_range<std::uint32_t>(input, span, 0, kMaxMillionths, at); break;
-        case Kind::arch: {
-            const Span cells{span.first * kArchBytes, span.count * kArchBytes};
-            check_range<std::uint8_t>(input, cells, 0, kMaxCell, at);
-            break;
-        }
-        case Kind::quantised: check_counts(field, input, span, at); break;
-        default: break;
-    }
-    return packed_bytes(field, span.count);
+    return field.is_text() ? text_bytes(field, input, span, at) : packed_bytes(field, span.count);
 }
 
 void check_span(const Field& field, const Input& input, std::size_t row, std::size_t at) {
@@ -139,47 +105,70 @@ std::uint8_t* store_texts(const Field& field, const Input& input, Span span, std
     return out;
 }
 
-std::uint8_t* store_millionths(const Input& input, Span span, std::uint8_t* out) {
+std::uint8_t* store_archs(const Input& input, Span span, std::uint8_t* out, std::size_t at) {
+    const auto* in = items_of<std::uint8_t>(input, {span.first * kArchBytes, 0});
+    const bool fits = std::all_of(in, in + span.count * kArchBytes,
+                                  [](std::uint8_t cell) { return cell <= kMaxCell; });
+    require(fits, kOutOfRange, at);
+    return std::copy(in, in + span.count * kArchBytes, out);
+}
+
+// `seen` tells after the loop, which has no branch, whether a value was too large.
+std::uint8_t* store_millionths(const Input& input, Span span, std::uint8_t* out, std::size_t at) {
     const auto* items = items_of<std::uint32_t>(input, span);
+    std::uint32_t seen = 0;
     for (std::size_t i = 0; i < span.count; ++i, out += 3) {
+        seen |= items[i];
         out[0] = static_cast<std::uint8_t>(items[i]);
         out[1] = static_cast<std::uint8_t>(items[i] >> 8);
         out[2] = static_cast<std::uint8_t>(items[i] >> 16);
     }
+    require(seen <= kMaxMillionths, kOutOfRange, at);
     return out;
 }
 
-// `pending` holds fewer than 32 bits between items, so that one of 32 bits always fits.
+// `pending` holds fewer than 32 bits between items, so that one of 32 bits always fits. An item below
+// the minimum sets the high bits of `seen`.
 template <typename Count>
-std::uint8_t* store_counts(const Field& field, const Input& input, Span span, std::uint8_t* out) {
+std::uint8_t* store_counts(const Field& field, const Input& input, Span span, std::uint8_t* out,
+                           std::size_t at) {
     const auto* items = items_of<Count>(input, span);
-    std::uint64_t pending = 0;
+    std::uint64_t pending = 0, seen = 0;
     std::uint32_t held = 0;
+    Count largest = 0;
     for (std::size_t i = 0; i < span.count; ++i) {
-        pending |= std::uint64_t{items[i] - field.minimum} << held;
+        const std::uint64_t q = std::uint64_t{items[i]} - field.minimum;
+        largest = std::max(largest, items[i]);
+        seen |= q;
+        pending |= q << held;
         held += field.bits;
         if (held >= 32) {
-            out = store_le(pending, 4, out);
+            const auto word = static_cast<std::uint32_t>(pending);
+            std::memcpy(out, &word, sizeof word);
+            out += sizeof word;
             pending >>= 32;
             held -= 32;
         }
     }
+    require(seen >> field.bits == 0 && largest <= field.images, kOutOfRange, at);
     return store_le(pending, (held + 7) / 8, out);
 }
 
-std::uint8_t* store_items(const Field& field, const Input& input, Span span, std::uint8_t* out) {
+std::uint8_t* store_items(const Field& field, const Input& input, Span span, std::uint8_t* out,
+                          std::size_t at) {
     switch (field.kind) {
         case Kind::hash: return store_hashes(input, span, out);
+        case Kind::arch: return store_archs(input, span, out, at);
         case Kind::text:
         case Kind::long_text: return store_texts(field, input, span, out);
-        case Kind::millionths: return store_millionths(input, span, out);
+        case Kind::millionths: return store_millionths(input, span, out, at);
         case Kind::quantised: break;
         default: return store_plain(field, input, span, out);
     }
     if (item_bytes(field) == sizeof(std::uint16_t)) {
-        return store_counts<std::uint16_t>(field, input, span, out);
+        return store_counts<std::uint16_t>(field, input, span, out, at);
     }
-    return store_counts<std::uint32_t>(field, input, span, out);
+    return store_counts<std::uint32_t>(field, input, span, out, at);
 }
 
 }  // namespace
@@ -199,11 +188,12 @@ std::size_t rows_bytes(std::size_t rows, const std::vector<Field>& fields,
 
 void encode_rows(std::size_t rows, const std::vector<Field>& fields,
                  const std::vector<Input>& inputs, std::uint8_t* out) {
+    const std::uint8_t* const begin = out;
     for (std::size_t row = 0; row < rows; ++row) {
         for (std::size_t i = 0; i < fields.size(); ++i) {
             const Span span = span_of(inputs[i], row);
             out = store_le(span.count, fields[i].length_bytes, out);
-            out = store_items(fields[i], inputs[i], span, out);
+            out = store_items(fields[i], inputs[i], span, out, static_cast<std::size_t>(out - begin));
         }
     }
 }

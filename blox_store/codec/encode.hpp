@@ -17,12 +17,12 @@ struct Input {
     std::vector<std::string_view> texts;
 };
 
-// The bytes that rows take, without a preamble. Checks every value against its field's type; the
-// error's offset is where the value would stand, counted from the first row.
+// The bytes that rows take, without a preamble. Checks lists and strings; the error's offset is where
+// one would stand, counted from the first row.
 std::size_t rows_bytes(std::size_t rows, const std::vector<Field>& fields,
                        const std::vector<Input>& inputs);
 
-// `out` must have rows_bytes() bytes.
+// Checks numbers against their field's type. `out` must have rows_bytes() bytes.
 void encode_rows(std::size_t rows, const std::vector<Field>& fields,
                  const std::vector<Input>& inputs, std::uint8_t* out);
 

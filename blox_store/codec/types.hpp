@@ -8,6 +8,10 @@
 
 namespace blox {
 
+#if defined(__BYTE_ORDER__)
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they stand");
+#endif
+
 enum class Kind : std::uint8_t {
     hash,
     integer,

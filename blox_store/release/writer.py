@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from blox_core.atomic_file import replace_file
 from blox_core.errors import BloxError
@@ -21,7 +21,7 @@ def write_table(table: Table, path: Path, format: str) -> None:
     """Write a table that is whole in memory; see `write_blocks`."""
     summary = TableSummary(table.header)
     summary.add(table)
-    write_blocks(path, format, summary, _blocks(table))
+    write_blocks(path, format, summary, blocks_of(table))
 
 
 def write_blocks(path: Path, format: str, summary: TableSummary, blocks: Iterable[Table]) -> None:
@@ -32,21 +32,20 @@ def write_blocks(path: Path, format: str, summary: TableSummary, blocks: Iterabl
     Raises `NotEncodable` if the blocks are others than those summed up, `ReleaseError` where the
     file cannot be written, `ExtraMissing` for parquet without pyarrow.
     """
-    if format not in FORMAT_KEYS:
-        raise NotEncodable(f"no format {format!r}; allowed are {', '.join(FORMAT_KEYS)}")
-    header = summary.header() | {"format": FORMAT_KEYS[format]}
     try:
-        replace_file(path, _pieces(header, summary, summary.fitted(blocks)))
+        replace_file(path, file_pieces(format, summary, blocks))
     except BloxError:  # some are OSErrors too, and not about this file
         raise
     except OSError as error:
         raise ReleaseError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _pieces(
-    header: dict[str, Any], summary: TableSummary, blocks: Iterator[Table]
-) -> Iterator[bytes]:
-    match header["format"]:
+def file_pieces(format: str, summary: TableSummary, blocks: Iterable[Table]) -> Iterator[bytes]:
+    """Yield the bytes of the file that `write_blocks` writes."""
+    if format not in FORMAT_KEYS:
+        raise NotEncodable(f"no format {format!r}; allowed are {', '.join(FORMAT_KEYS)}")
+    header, blocks = summary.header() | {"format": FORMAT_KEYS[format]}, summary.fitted(blocks)
+    match format:
         case "csv":
             yield join_header(header)
             yield from csv_payload.write_rows(blocks)
@@ -61,7 +60,7 @@ def _pieces(
             yield from payload.deflate(_payload(summary, blocks))
 
 
-def _payload(summary: TableSummary, blocks: Iterator[Table]) -> Iterator[bytes]:
+def _payload(summary: TableSummary, blocks: Iterable[Table]) -> Iterator[bytes]:
     types, size = summary.types(), summary.payload_bytes()
     yield payload.preamble(summary.rows, size)
     left = size - payload.PREAMBLE_BYTES
@@ -73,6 +72,7 @@ def _payload(summary: TableSummary, blocks: Iterator[Table]) -> Iterator[bytes]:
         raise NotEncodable(f"{size - left} bytes came to be written, {size} were summed up")
 
 
-def _blocks(table: Table) -> Iterator[Table]:
+def blocks_of(table: Table) -> Iterator[Table]:
+    """Yield a table in blocks of rows."""
     for first in range(0, len(table), _ROWS_AT_ONCE):
         yield table.take(slice(first, first + _ROWS_AT_ONCE))
