@@ -207,6 +207,8 @@ def i64(*values: int) -> np.ndarray[Any, Any]:
 
 
 REAL, INT, TEXT = (_codec.Field(kind=kind) for kind in ("float", "int", "str"))
+LONG_TEXT, ARCH = _codec.Field(kind="text"), _codec.Field(kind="arch")
+LONG_REALS = _codec.Field(kind="float", length_bytes=4)
 REALS = _codec.Field(kind="float", length_bytes=1)
 COUNT = _codec.Field(kind="counts", minimum=10, bits=4, images=20)
 
@@ -219,6 +221,10 @@ COUNT = _codec.Field(kind="counts", minimum=10, bits=4, images=20)
         (COUNT, (np.array([21], np.uint16), None, None), "out of its type's range"),
         (TEXT, (u32(1), None, ("a",)), "no such string"),
         (TEXT, (u32(0), None, ("a" * 256,)), "string is too long"),
+        (TEXT, (u32(0), None, ("é",)), "a byte that its type does not have"),
+        (LONG_TEXT, (u32(0), None, ("é" * 2**20,)), "string is too long"),
+        (ARCH, (np.array([[0, 72, 0]], np.uint8), None, None), "out of its type's range"),
+        (LONG_REALS, (u32(*[0] * 10_001), i64(0, 10_001), None), "list is too long"),
         (REALS, (u32(*range(256)), i64(0, 256), None), "list is too long"),
         (REALS, (u32(1), i64(0, 2), None), "outside of its items"),
         (REALS, (u32(1), i64(-1, 1), None), "outside of its items"),
