@@ -8,7 +8,7 @@ import click
 
 from blox_core.recipe import PRESETS, preset
 from blox_store import command_line
-from blox_store.ingestion import UNKNOWN_REVISION, ingest
+from blox_store.ingestion import UNKNOWN_REVISION, IncomingRelease, ingest
 from blox_store.store import Store
 
 
@@ -36,13 +36,12 @@ def command(
     database: str | None,
 ) -> None:
     """Take the seeds of a release into the store, each as a run that has ended."""
-    recipe = None if recipe_name is None else preset(recipe_name)
+    release = IncomingRelease(
+        folder,
+        recipe=None if recipe_name is None else preset(recipe_name),
+        trainer_revision=trainer_revision,
+        allow_pickle=allow_pickle,
+    )
     with Store(command_line.database_url(database), migrate=True) as store:
-        for taken in ingest(
-            store,
-            folder,
-            recipe=recipe,
-            trainer_revision=trainer_revision,
-            allow_pickle=allow_pickle,
-        ):
+        for taken in ingest(store, release):
             click.echo(f"{taken.run}: {taken.added} results added, {taken.there} were there")

@@ -31,29 +31,18 @@ _KINDS: Final[tuple[Kind, ...]] = ("base", "ext", "env")
 _SHAPE_FIELDS: Final = ("stem_channels", "classes", "resolution")
 
 
-def ingest(
-    store: Store,
-    folder: Path,
-    *,
-    recipe: Recipe | None = None,
-    trainer_revision: int | None = None,
-    allow_pickle: bool = False,
-) -> Iterator[Taken]:
+def ingest(store: Store, release: IncomingRelease) -> Iterator[Taken]:
     """Take the seeds of a release into the store, and yield what became of each.
 
-    A seed enters whole or not at all; what is there already has to be equal and stays. `recipe`
-    and `trainer_revision` are for a release without a manifest. Raises IngestRefused for a release
-    that lacks what the store needs, and StoreError where the store has something else.
+    A seed enters whole or not at all; what is there already has to be equal and stays. Raises
+    IngestRefused for a release that lacks what the store needs, and StoreError where the store has
+    something else.
     """
-    release = _Release(folder, allow_pickle)
-    trainings = release.trainings(recipe, trainer_revision)
-    costs = release.costs()
-    store.static.add_known(
-        {name: trainings.recipe[name] for name in _SHAPE_FIELDS}, costs, release.latencies()
-    )
+    trainings = release.trainings
+    shape = {name: trainings.recipe[name] for name in _SHAPE_FIELDS}
+    store.static.add_known(shape, release.costs(), release.latencies())
     for seed in release.seeds:
         base, ext, env = (release.table(kind, seed) for kind in _KINDS)
-        without = release.without_rows(seed)
         yield store.finished_runs.take(
             {
                 "dataset": trainings.dataset,
@@ -64,14 +53,26 @@ def ingest(
             },
             trainings.recipe,
             finished_rows(base, ext, env, trainings.recipe, release.diverged(seed)),
-            without_rows=without,
+            without_rows=release.without_rows(seed),
         )
 
 
-class _Release:
-    """The files of a folder, each table in the quickest format that is there."""
+class IncomingRelease:
+    """A release that is to enter a store: each table in the quickest format that is there.
 
-    def __init__(self, folder: Path, allow_pickle: bool) -> None:
+    `recipe` and `trainer_revision` are for a release without a manifest; with `allow_pickle`,
+    pickles are read where there is no other format. Raises ReleaseMissing if there is no such
+    folder, and IngestRefused for one that does not say how it was trained.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        recipe: Recipe | None = None,
+        trainer_revision: int | None = None,
+        allow_pickle: bool = False,
+    ) -> None:
         self._folder = folder
         self._allow_pickle = allow_pickle
         if staging.is_pending(folder):
@@ -91,6 +92,7 @@ class _Release:
                 f"folder {folder} has no blox-base-SEED: there is nothing to ingest"
             )
         self._manifest = read_manifest(folder)
+        self.trainings = self._trainings(recipe, trainer_revision)
 
     def table(self, kind: Kind, key: int | str | None = None) -> Table:
         """Return a table, its rows by arch index."""
@@ -106,7 +108,7 @@ class _Release:
             ) from error
         return _by_index(path, table)
 
-    def trainings(self, recipe: Recipe | None, trainer_revision: int | None) -> Trainings:
+    def _trainings(self, recipe: Recipe | None, trainer_revision: int | None) -> Trainings:
         """Return how the release was trained, by its manifest or by what the caller says."""
         if self._manifest is not None:
             return self._by_manifest(self._manifest, recipe, trainer_revision)

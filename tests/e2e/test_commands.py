@@ -13,6 +13,8 @@ from tests.results import claimed, made_up_result, made_up_run
 from tests.servers import wait_until
 
 EXPORT = "python -m blox_store.export"
+VERIFY = "python -m blox_store.verify"
+INGEST = "python -m blox_store.ingest"
 
 
 def made_up_store(folder, *, finished=(3,), unfinished=(), seed=0, trainer="torch", name="blox.db"):
@@ -152,6 +154,9 @@ def test_the_database_may_come_from_the_environment(commands, tmp_path):
             "format 'xml': blox, csv, pickle, parquet are allowed",
         ),
         (f"{EXPORT} --out r", 1, "holds no Blox store"),
+        (f"{EXPORT} --out r --start 7 --stop 7", 2, "the former has to be smaller"),
+        (f"{VERIFY} nowhere", 1, "no release folder nowhere"),
+        (f"{INGEST} nowhere", 1, "no release folder nowhere"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing_behind(commands, tmp_path, line, code, message):

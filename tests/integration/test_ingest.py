@@ -12,7 +12,7 @@ from blox_core.recipe import preset
 from blox_core.space import indices_of_digests
 from blox_store.errors import IngestRefused, ReleaseMissing, StoreError
 from blox_store.exporter import Choice, export
-from blox_store.ingestion import UNKNOWN_REVISION, ingest
+from blox_store.ingestion import UNKNOWN_REVISION, IncomingRelease, ingest
 from blox_store.release.columns import HashColumn
 from blox_store.release.names import scan_folder
 from blox_store.release.reader import read_table
@@ -50,7 +50,7 @@ def ours(tmp_path):
 
 
 def take(store, folder, **options):
-    return list(ingest(store, folder, **options))
+    return list(ingest(store, IncomingRelease(folder, **options)))
 
 
 def rows(store):
@@ -107,7 +107,7 @@ def test_ingesting_twice_changes_nothing(store, ours):
 
 
 def test_an_ingest_that_was_cut_off_goes_on(store, ours):
-    cut_off = ingest(store, ours)
+    cut_off = ingest(store, IncomingRelease(ours))
     assert next(cut_off).added == 2
     cut_off.close()
     assert [(each.added, each.there) for each in take(store, ours)] == [(0, 2), (2, 0)]

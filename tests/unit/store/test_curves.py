@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from blox_store.errors import StoreError
-from blox_store.store.curves import pack_curves, unpack_curves
+from blox_store.store.curves import LAYOUTS, pack_curves, pack_many, unpack_curves, unpack_many
 
 EPOCHS = 3
 
@@ -64,3 +64,72 @@ def test_a_damaged_row_is_refused():
         unpack_curves(1, packed.blob[:-1], EPOCHS)
     with pytest.raises(StoreError, match="curves of layout 9: 1, 2, 3, 4 are allowed"):
         unpack_curves(9, packed.blob, EPOCHS)
+
+
+def curves_of(epochs, top=10, loss=1.5):
+    """Return the packed curves of a result whose last count and loss are these."""
+    counts = [np.arange(epochs) + row for row in range(4)]
+    losses = [np.linspace(0, 2, epochs) + row for row in range(2)]
+    if epochs:
+        counts[3][-1], losses[1][-1] = top, loss
+    return pack_curves(counts, losses)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        [curves_of(3), curves_of(3)],
+        [curves_of(3), curves_of(1), curves_of(0), curves_of(2)],
+        [curves_of(3, top=70_000), curves_of(3)],
+        [curves_of(3), curves_of(2, loss=np.nan), curves_of(3, top=70_000, loss=np.inf)],
+        [curves_of(0)],
+    ],
+)
+def test_many_are_unpacked_as_one_by_one(packed):
+    layouts = [curves.layout for curves in packed]
+    epochs = [len(curves.blob) // LAYOUTS[curves.layout].blob_bytes(1) for curves in packed]
+    unpacked = unpack_many(layouts, epochs, [curves.blob for curves in packed], width=4)
+    assert [curve.shape for curve in unpacked] == [(len(packed), 4)] * 6
+    for row, (curves, length) in enumerate(zip(packed, epochs, strict=True)):
+        counts, losses = unpack_curves(curves.layout, curves.blob, length)
+        for found, one in zip(unpacked, [*counts, *losses], strict=True):
+            values = (
+                found[row] / 1e6
+                if found.dtype == np.uint32 and one.dtype.kind == "f"
+                else found[row]
+            )
+            np.testing.assert_array_equal(values[:length], one)
+            assert not values[length:].any()
+
+
+def test_the_smallest_types_that_hold_all_of_a_block():
+    small = unpack_many([1], [3], [curves_of(3).blob], width=3)
+    assert [curve.dtype.str for curve in small] == ["<u2"] * 4 + ["<u4"] * 2
+    packed = [curves_of(3, top=70_000), curves_of(3, loss=np.nan)]
+    both = unpack_many([2, 3], [3, 3], [curves.blob for curves in packed], width=3)
+    assert [curve.dtype.str for curve in both] == ["<u4"] * 4 + ["<f8"] * 2
+
+
+@pytest.mark.parametrize(
+    ("layout", "epochs", "message"),
+    [
+        (9, 3, "curves of layout 9: 1, 2, 3, 4 are allowed"),
+        (1, 2, "curves of 48 bytes: 2 epochs in layout 1 are 32 bytes; the row is damaged"),
+        (1, 5, "curves of 5 epochs: at most 4 are allowed"),
+    ],
+)
+def test_many_of_which_one_is_damaged(layout, epochs, message):
+    blob = curves_of(3).blob
+    with pytest.raises(StoreError, match=message):
+        unpack_many([1, layout], [3, epochs], [blob, blob], width=4)
+
+
+def test_many_are_packed_as_one_by_one():
+    counts = [np.array([[1, 2], [3, 65_535]]) for _ in range(4)]
+    millionths = [np.array([[1, 2_000_000], [0, 2**32 - 1]], np.uint32)] * 2
+    packed = pack_many(counts, millionths)
+    for row, found in enumerate(packed):
+        losses = [curve[row] / 1e6 for curve in millionths]
+        assert found == pack_curves([curve[row] for curve in counts], losses)
+    with pytest.raises(StoreError, match="counts of over 65535"):
+        pack_many([np.array([[65_536]])] * 4, [np.zeros((1, 1), np.uint32)] * 2)
