@@ -47,8 +47,6 @@ def run(store):
     return made_up_run(store, DIGITS, indices=(3, 5, 7))
 
 
-
-
 def finish(store, run, index, **changed):
     store.results.complete(claimed(store, run, index), made_up_result(**changed))
 
