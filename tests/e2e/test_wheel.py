@@ -42,10 +42,10 @@ def run(folder, *command):
     )
 
 
-def test_it_brings_numpy_and_pyyaml_and_nothing_else(python):
+def test_it_brings_isal_numpy_and_pyyaml_and_nothing_else(python):
     listed = run(python.parent, python, "-m", "pip", "list", "--format=freeze").stdout.lower()
     names = {line.partition("==")[0] for line in listed.split()}
-    assert names - {"pip", "setuptools"} == {"blox", "numpy", "pyyaml"}
+    assert names - {"pip", "setuptools"} == {"blox", "isal", "numpy", "pyyaml"}
 
 
 def test_it_reads_a_release(python, demo, tmp_path):
