@@ -1,4 +1,4 @@
-"""Benchmarks of the release files' codec; `benchmarks/README.md` says how."""
+"""Benchmarks of release files: reading, querying, encoding and cutting them; `benchmarks/README.md` says how."""
 
 import sys
 from pathlib import Path

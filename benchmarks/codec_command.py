@@ -2,55 +2,94 @@
 
 from __future__ import annotations
 
-import tempfile
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
 
-from benchmarks.codec_release import write_release
-from benchmarks.codec_rows import measure
+from benchmarks import codec_rows, cutting
 from benchmarks.machine import refuse_if_busy, this_machine
-from benchmarks.report import Report, rows_in_words
+from benchmarks.options import hand_out, report_options
+from benchmarks.report import Report, Row
 from blox_core.space import SPACE_SIZE
 
+PARTS: Final = ("codec", "export")
 WIDTH: Final = 140
 RUNS: Final = 5
-_LIBRARIES: Final = ("isal", "numpy", "pyarrow")
+_FEWEST: Final = 100  # of which the queries ask
+
+
+def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
+    try:
+        sizes = [int(number) for number in value.split(",")]
+    except ValueError:
+        sizes = []
+    if not sizes or not all(1 <= size <= SPACE_SIZE for size in sizes):
+        raise click.BadParameter(f"{value!r}: numbers from 1 to {SPACE_SIZE} are allowed")
+    return sizes
 
 
 @click.command()
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all there too.")
-@click.option("--check", is_flag=True, help="Exit by 1 if a bound is missed, and say which.")
-@click.option("--any-load", is_flag=True, help="Measure on a busy machine too; marks the table.")
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@report_options
 @click.option(
-    "--runs", type=click.IntRange(1), default=RUNS, show_default=True, help="Take medians of them."
+    "--runs",
+    type=click.IntRange(1),
+    default=RUNS,
+    show_default=True,
+    help="Runs by turns of which codec takes medians.",
 )
-def main(json_path: Path | None, check: bool, any_load: bool, runs: int) -> None:
-    """Measure the codec at full size: 91,125 architectures, 200 noisy epochs."""
+@click.option(
+    "--architectures",
+    type=click.IntRange(_FEWEST, SPACE_SIZE),
+    default=SPACE_SIZE,
+    show_default=True,
+    help="Rows of the release that codec reads.",
+)
+@click.option(
+    "--rows",
+    "sizes",
+    callback=_sizes,
+    default=",".join(map(str, cutting.SIZES)),
+    show_default=True,
+    help="Numbers of results that export writes.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Epochs of what export writes.",
+)
+@click.option(
+    "--formats", default="blox", show_default=True, help="Formats of export, as blox_store.export."
+)
+def main(
+    parts: Sequence[str],
+    json_path: Path | None,
+    check: bool,
+    any_load: bool,
+    runs: int,
+    architectures: int,
+    sizes: Sequence[int],
+    epochs: int,
+    formats: str,
+    bounds: dict[str, float],
+) -> None:
+    """Measure reading, querying and encoding a release, and cutting one from PostgreSQL."""
     machine = this_machine()
     if not any_load:
         refuse_if_busy(machine)
     console = Console(width=WIDTH)
-    with tempfile.TemporaryDirectory() as name:
-        write_release(Path(name))
-        rows, figures = measure(Path(name), SPACE_SIZE, runs)
-    libraries = {name: version(name) for name in _LIBRARIES}
-    details = {"runs": figures, "libraries": libraries, "garbage collector": "on, defaults"}
-    report = Report(machine=machine, rows=rows, details=details)
-    report.show(console)
-    console.print(
-        f"medians of {runs} runs by turns, each in its own process; {details_line(libraries)}"
-    )
-    if json_path is not None:
-        report.write(json_path)
-    if check and report.missed:
-        raise click.ClickException(rows_in_words(report.missed))
-
-
-def details_line(libraries: dict[str, str]) -> str:
-    """Return the versions, and the setting of the garbage collector, in words."""
-    versions = ", ".join(f"{name} {number}" for name, number in libraries.items())
-    return f"{versions}; garbage collector on, with its defaults"
+    rows: list[Row] = []
+    details: dict[str, Any] = {}
+    for part in parts or PARTS:
+        if part == "codec":
+            found, details[part] = codec_rows.measure(architectures, runs)
+            console.print(codec_rows.circumstances(runs))
+        else:
+            found, details[part] = cutting.measure(sizes, epochs, formats)
+        rows += found
+    hand_out(Report(machine=machine, rows=rows, details=details), console, json_path, bounds, check)

@@ -6,31 +6,52 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.codec_release import write_release
 from benchmarks.codec_tasks import ORACLE_ROWS, TASKS
 from benchmarks.report import Row
 
 ROOT: Final = Path(__file__).parents[1]
 ONCE: Final = ("size",)  # the same in every run
+_LIBRARIES: Final = ("isal", "numpy", "pyarrow")
 
 _Medians = dict[str, dict[str, float]]
 
 
-def measure(folder: Path, rows: int, runs: int) -> tuple[list[Row], dict[str, Any]]:
-    """Return the rows of the table, and every figure of every run."""
+def measure(rows: int, runs: int) -> tuple[list[Row], dict[str, Any]]:
+    """Return the rows of the table for a release of so many rows, and every figure of every run."""
+    with tempfile.TemporaryDirectory() as name:
+        write_release(Path(name), rows)
+        figures = _figures(Path(name), runs)
+    medians = {
+        name: {key: statistics.median(run[key] for run in found) for key in found[0]}
+        for name, found in figures.items()
+    }
+    medians["oracle"]["seconds"] *= max(1, rows / ORACLE_ROWS)
+    found = [*_decode(medians), *_load(medians), *_query(medians), *_encode(medians)]
+    return found, {"figures": figures, "circumstances": circumstances(runs)}
+
+
+def circumstances(runs: int) -> str:
+    """Return how it is measured, and by which libraries, in words."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    return (
+        f"codec: medians of {runs} runs by turns, each in its own process; {libraries}; "
+        "garbage collector on, with its defaults"
+    )
+
+
+def _figures(folder: Path, runs: int) -> dict[str, list[dict[str, float]]]:
     figures: dict[str, list[dict[str, float]]] = {name: [] for name in TASKS}
     for run in range(runs):
         for name in TASKS:
             if run == 0 or name not in ONCE:
                 figures[name].append(_run(name, folder))
-    medians = {
-        name: {key: statistics.median(run[key] for run in found) for key in found[0]}
-        for name, found in figures.items()
-    }
-    medians["oracle"]["seconds"] *= rows / ORACLE_ROWS
-    return [*_decode(medians), *_load(medians), *_query(medians), *_encode(medians)], figures
+    return figures
 
 
 def _run(name: str, folder: Path) -> dict[str, float]:
@@ -51,10 +72,10 @@ def _decode(medians: _Medians) -> list[Row]:
     rows = []
     for name, peer in peers.items():
         seconds = medians[name]["seconds"]
-        rows.append(Row(part="decode", name=peer, value=seconds, unit="s"))
+        rows.append(Row(part="codec", name=peer, value=seconds, unit="s"))
     rows += [
         Row(
-            part="decode",
+            part="codec",
             name="base and ext to numpy, inflate included",
             value=ours,
             unit="s",
@@ -66,7 +87,7 @@ def _decode(medians: _Medians) -> list[Row]:
     ]
     labels = {"decode": "base and ext to numpy", **peers}
     return rows + [
-        Row(part="decode", name=f"peak: {label}", value=medians[name]["peak_mb"], unit="MB")
+        Row(part="codec", name=f"peak: {label}", value=medians[name]["peak_mb"], unit="MB")
         for name, label in labels.items()
     ]
 
@@ -78,11 +99,11 @@ def _load(medians: _Medians) -> list[Row]:
         "import_blox": ("import blox", 0.25),
     }
     rows = [
-        Row(part="load", name=label, value=medians[name]["seconds"], unit="s", bound=bound)
+        Row(part="codec", name=label, value=medians[name]["seconds"], unit="s", bound=bound)
         for name, (label, bound) in bounds.items()
     ]
     peak = medians["load"]["peak_mb"]
-    rows.append(Row(part="load", name="peak of all", value=peak, unit="MB", bound=700))
+    rows.append(Row(part="codec", name="peak of all", value=peak, unit="MB", bound=700))
     return rows
 
 
@@ -93,7 +114,7 @@ def _query(medians: _Medians) -> list[Row]:
         "all_us": ("val_acc by all indices, each", 0.1),
     }
     return [
-        Row(part="query", name=label, value=medians["query"][name], unit="µs", bound=bound)
+        Row(part="codec", name=label, value=medians["query"][name], unit="µs", bound=bound)
         for name, (label, bound) in bounds.items()
     ]
 
@@ -102,9 +123,9 @@ def _encode(medians: _Medians) -> list[Row]:
     ours, alone = medians["encode"]["row_us"], medians["encode"]["alone_row_us"]
     size = medians["size"]["of_zlib"]
     return [
-        Row(part="encode", name="ISA-L alone, a row", value=alone, unit="µs"),
+        Row(part="codec", name="ISA-L alone, a row", value=alone, unit="µs"),
         Row(
-            part="encode",
+            part="codec",
             name="ext from memory, a row",
             value=ours,
             unit="µs",
@@ -113,7 +134,7 @@ def _encode(medians: _Medians) -> list[Row]:
             ratio=ours / alone,
         ),
         Row(
-            part="encode",
+            part="codec",
             name="size of the file",
             value=size,
             unit="times",

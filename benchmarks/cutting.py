@@ -90,7 +90,7 @@ def fill(url: str, size: int, epochs: int) -> None:
     indices = np.linspace(0, SPACE_SIZE - 1, size).round().astype(int).tolist()
     with Store(url, migrate=True) as store:
         shape = {name: getattr(recipe, name) for name in ("stem_channels", "classes", "resolution")}
-        costs = [(i, int(1e5 + 37 * i), int(1e7 + 4001 * i)) for i in range(SPACE_SIZE)]
+        costs = [(i, int(1e5 + 37 * i), int(1e7 + 4001 * i)) for i in indices]
         store.static.add_architectures(shape, costs)
         store.finished_runs.take(
             {

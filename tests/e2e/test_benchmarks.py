@@ -12,12 +12,14 @@ from benchmarks.scale import Fleet
 from tests.commands import Commands
 
 ROOT = Path(__file__).parents[2]
-COMMAND = re.compile(r"`(python benchmarks/queue\.py [^`]*)`")
+COMMAND = re.compile(r"`(python benchmarks/(?:queue|codec)\.py [^`]*)`")
 SEED = 19189  # its first faults are those below
 FAULTS = ("worker killed", "scheduler killed", "Redis killed", "PostgreSQL restarted")
 TINY = {
     "enqueue": "--jobs 300",
     "scale": "--fleets 20 --seconds 1",
+    "codec": "--architectures 300 --runs 1",
+    "export": "--rows 30 --epochs 5",
     "soak": f"--jobs 500 --workers 2 --seed {SEED} --fault-every 0.5 --faults {len(FAULTS)}",
 }
 ENQUEUE = f"python benchmarks/queue.py enqueue --any-load --check {TINY['enqueue']}"
@@ -65,7 +67,7 @@ def test_every_documented_command_has_a_tiny_form():
     assert documented().keys() == TINY.keys()
 
 
-@pytest.mark.parametrize("part", ["enqueue", "scale"])
+@pytest.mark.parametrize("part", ["enqueue", "scale", "codec", "export"])
 def test_the_table_and_the_json_have_the_same_figures(checkout, tmp_path, part):
     printed, written = measured(checkout, part, tmp_path / "figures.json")
     assert_same_figures(printed, written)

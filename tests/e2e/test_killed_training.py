@@ -11,6 +11,7 @@ from blox_core.checkpoint import load_checkpoint
 from blox_core.recipe import preset
 from blox_core.space import Architecture
 from blox_core.training import training_identity
+from blox_store.release.names import scan_folder
 from blox_store.release.reader import read_table
 from blox_store.store import JobState, Store
 from tests.commands import Commands
@@ -107,9 +108,10 @@ def train_time_s(folder):
 def release(folder):
     """Every column of every file of the release but the training time."""
     found = {}
-    for path in sorted((folder / "release").iterdir()):
-        table = read_table(path, allow_pickle=True)
+    for file in scan_folder(folder / "release"):
+        table = read_table(file.path, allow_pickle=True)
         columns = {name: list(column.values()) for name, column in table.columns.items()}
         columns.pop("train_time_s", None)
-        found[path.name] = (table.header, columns)
+        found[file.path.name] = (table.header, columns)
+    assert len(found) == 4 * 3  # base, ext, env and info, in three formats
     return found

@@ -6,10 +6,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.command import main
 from benchmarks.cpu import CpuUse
 from benchmarks.fleet import Sample
 from benchmarks.machine import Machine, refuse_if_busy
+from benchmarks.queue_command import main
 from benchmarks.report import Report, Row
 from benchmarks.scale import jobs_needed
 from benchmarks.scale_rows import CONNECT, Measured, scale_rows
@@ -42,7 +42,7 @@ def test_a_busy_machine_marks_the_table():
 @pytest.fixture
 def busy(monkeypatch):
     """The machine is busy, so that nothing is measured."""
-    monkeypatch.setattr("benchmarks.command.this_machine", lambda: BUSY)
+    monkeypatch.setattr("benchmarks.queue_command.this_machine", lambda: BUSY)
 
 
 @pytest.mark.usefixtures("busy")

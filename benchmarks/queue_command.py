@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +11,10 @@ import click
 from rich.console import Console
 
 from benchmarks import enqueue, scale, soak
-from benchmarks.bounds import parsed_bounds
 from benchmarks.machine import refuse_if_busy, this_machine
+from benchmarks.options import hand_out, report_options
 from benchmarks.production import MOST_WORKERS
-from benchmarks.report import Report, Row, rows_in_words
+from benchmarks.report import Report, Row
 from blox_core.recipe_fields import SEED_LIMIT
 from blox_core.space import SPACE_SIZE
 
@@ -37,25 +37,9 @@ def _fleets(context: click.Context, parameter: click.Parameter, value: str) -> l
     return fleets
 
 
-def _json_path(
-    context: click.Context, parameter: click.Parameter, value: Path | None
-) -> Path | None:
-    if value is not None and not value.parent.is_dir():
-        raise click.BadParameter(f"'{value}': there is no folder '{value.parent}'; make it first")
-    return value
-
-
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
-@click.option(
-    "--json",
-    "json_path",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    callback=_json_path,
-    help="Write all there too.",
-)
-@click.option("--check", is_flag=True, help="Exit by 1 if a bound is missed, and say which.")
-@click.option("--any-load", is_flag=True, help="Measure on a busy machine too; marks the table.")
+@report_options
 @click.option(
     "--jobs",
     type=click.IntRange(1, SPACE_SIZE),
@@ -98,14 +82,6 @@ def _json_path(
     help="Seconds between two faults of soak, on average.",
 )
 @click.option("--faults", type=click.IntRange(0), help="At most so many faults of soak.")
-@click.option(
-    "--bound",
-    "bounds",
-    metavar="NAME=NUMBER",
-    multiple=True,
-    callback=parsed_bounds,
-    help="Another bound of a row.",
-)
 def main(
     parts: Sequence[str],
     json_path: Path | None,
@@ -137,9 +113,8 @@ def main(
         else:
             soaked, details["soak"] = soak.measure(plan, console)
             rows += soaked
-    _hand_out(
-        Report(machine=machine, rows=rows, details=details), console, json_path, bounds, check
-    )
+    report = Report(machine=machine, rows=rows, details=details)
+    hand_out(report, console, json_path, bounds, check)
 
 
 def _refuse_if_too_long(parts: Sequence[str], fleets: Sequence[int], seconds: float) -> None:
@@ -151,24 +126,3 @@ def _refuse_if_too_long(parts: Sequence[str], fleets: Sequence[int], seconds: fl
             f"{SPACE_SIZE:,} are there; give fewer seconds or smaller fleets",
             param_hint="'--seconds'",
         )
-
-
-def _hand_out(
-    report: Report,
-    console: Console,
-    json_path: Path | None,
-    bounds: Mapping[str, float],
-    check: bool,
-) -> None:
-    """Print and write a report; raise a ClickException if it does not pass."""
-    report = report.with_bounds(bounds)
-    report.show(console)
-    if json_path is not None:
-        report.write(json_path)
-    if unknown := bounds.keys() - {row.name for row in report.rows}:
-        raise click.BadParameter(
-            f"no row has the name {min(unknown)!r}; the table has those that are allowed",
-            param_hint="'--bound'",
-        )
-    if check and report.missed:
-        raise click.ClickException(rows_in_words(report.missed))
