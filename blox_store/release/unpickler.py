@@ -37,7 +37,8 @@ def load_plain(data: bytes) -> Any:
     try:
         value = _PlainUnpickler(stream).load()
     except _FAILURES as error:
-        raise ReleaseCorrupt(f"the payload is no plain pickle: {error}") from error
+        reason = " ".join(str(error).split())  # some take several lines
+        raise ReleaseCorrupt(f"the payload is no plain pickle: {reason}") from error
     if stream.read(1):
         raise ReleaseCorrupt("bytes follow the end of the pickle")
     return value
