@@ -15,7 +15,8 @@ BloxError
     ├── NotInRelease           KeyError            an architecture that the release leaves out
     ├── BudgetSpent            TimeoutError        a simulated training longer than what is left
     ├── PickleNotAllowed       PermissionError     a pickle that nobody asked to read
-    ├── NotEncodable           ValueError          a value that no type of the format holds
+    ├── NotEncodable           ValueError          what no file of the format can hold
+    │   └── ValueRefused                           one value; row
     ├── ExportRefused                              what was asked for may not be exported
     └── IngestRefused                              a release that the store cannot hold
 """
@@ -103,6 +104,19 @@ class PickleNotAllowed(ReleaseError, PermissionError):
 
 class NotEncodable(ReleaseError, ValueError):
     """A value that no type of the release format holds; names the row, column and value."""
+
+
+class ValueRefused(NotEncodable):
+    """A value that its column cannot hold, and the `row` in which it stands."""
+
+    def __init__(self, row: int, why: str) -> None:
+        super().__init__(f"row {row}, {why}")
+        self.row = row
+        self._why = why
+
+    def further_down(self, rows: int) -> ValueRefused:
+        """Return the error for the same value when so many rows stand before the first one."""
+        return ValueRefused(self.row + rows, self._why)
 
 
 class ExportRefused(ReleaseError):

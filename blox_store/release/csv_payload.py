@@ -7,39 +7,45 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from itertools import chain
+from typing import Any, BinaryIO
 
 from blox_store.errors import ReleaseCorrupt
+from blox_store.release.column_type import MAX_TEXT_BYTES
 from blox_store.release.known_columns import shape_of
-from blox_store.release.table import Table
+from blox_store.release.table import ROWS_AT_ONCE, Table
 
 _TEXT_KINDS = ("hash", "str")
 _JSON_NAMES = {"nan": "NaN", "inf": "Infinity"}
 _NO_JSON = re.compile(r"nan|inf")
 
 
-def read_rows(data: bytes, header: Mapping[str, Any]) -> list[list[Any]]:
-    """Return the rows of a CSV payload as Python values; numbers and lists are read as JSON.
+def read_rows(file: BinaryIO, header: Mapping[str, Any]) -> Iterator[list[list[Any]]]:
+    """Yield the rows of a CSV payload as Python values, in blocks; numbers are read as JSON.
 
-    Raises `ReleaseCorrupt` naming the line. Whether a value suits its column is not examined.
+    Raises `ReleaseCorrupt` naming the row. Whether a value suits its column is not examined.
     """
     shapes = (shape_of(header["dataset_type"], name) for name in header["columns"])
     is_text = [shape is not None and shape.kind in _TEXT_KINDS for shape in shapes]
-    rows = []
+    csv.field_size_limit(max(MAX_TEXT_BYTES, csv.field_size_limit()))  # of the whole process
+    read, block = 0, []
     try:
-        reader = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
-        for texts in reader:
-            rows.append(_values(texts, is_text))
+        for texts in csv.reader((line.decode() for line in file), strict=True):
+            block.append(_values(texts, is_text))
+            read += 1
+            if len(block) == ROWS_AT_ONCE:
+                yield block
+                block = []
     except UnicodeDecodeError as error:
         raise ReleaseCorrupt(f"the payload is not UTF-8: {error}") from error
     except (csv.Error, ValueError, RecursionError) as error:
-        raise ReleaseCorrupt(f"row {len(rows)} of the payload: {error}") from error
-    return rows
+        raise ReleaseCorrupt(f"row {read} of the payload: {error}") from error
+    yield block
 
 
 def write_rows(blocks: Iterable[Table]) -> Iterator[bytes]:
     """Yield the CSV payload of a table in pieces."""
-    for block in blocks:
+    for block in chain.from_iterable(table.blocks() for table in blocks):
         text = io.StringIO(newline="")
         csv.writer(text).writerows(block.rows())
         yield text.getvalue().encode()

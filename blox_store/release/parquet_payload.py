@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -17,22 +18,24 @@ from blox_store.release.known_columns import shape_of
 from blox_store.release.payload import MAX_ROWS
 from blox_store.release.rows import column_of_numbers, column_of_values
 from blox_store.release.table import Table
+from blox_store.release.table_builder import TableBuilder
 
 MAGIC: Final = b"PAR1"
 _HEADER_KEY: Final = b"blox"  # of the schema's metadata
 _COMPRESSION: Final = "zstd"
+_ROWS_AT_ONCE: Final = 1024  # are a row group
 
 
 def write_table(
     header: Mapping[str, Any], types: Mapping[str, ColumnType], blocks: Iterable[Table]
 ) -> Iterator[bytes]:
-    """Yield a parquet file in pieces, a row group for each block."""
+    """Yield a parquet file in pieces, each a row group."""
     pa = _pyarrow()
     fields = [(name, _arrow_type(pa, kind)) for name, kind in types.items()]
     schema = pa.schema(fields, metadata={_HEADER_KEY: join_header(header)})
     sink = _Sink()
     with pa.parquet.ParquetWriter(sink, schema, compression=_COMPRESSION) as writer:
-        for block in blocks:
+        for block in chain.from_iterable(table.blocks(_ROWS_AT_ONCE) for table in blocks):
             columns = [_arrow_array(pa, block.columns[name], kind) for name, kind in fields]
             writer.write_table(pa.table(columns, schema=schema))
             yield sink.taken()
@@ -57,13 +60,21 @@ def read_table(file: BinaryIO) -> Table:
         if parquet.metadata.num_rows > MAX_ROWS:
             rows = parquet.metadata.num_rows
             raise ReleaseCorrupt(f"{rows} rows; a file has at most {MAX_ROWS}")
-        arrow = parquet.read()
+        names = parquet.schema_arrow.names
+        if names != header["columns"]:
+            raise ReleaseCorrupt(f"the columns are {names}, not those of the header")
+        return _table(pa, header, parquet)
     except (pa.ArrowException, OSError) as error:
         raise _corrupt(error) from error
-    if arrow.column_names != header["columns"]:
-        raise ReleaseCorrupt(f"the columns are {arrow.column_names}, not those of the header")
-    columns = {name: _column(pa, header, name, arrow[name]) for name in header["columns"]}
-    return Table.of_file(header, columns)
+
+
+def _table(pa: Any, header: Mapping[str, Any], parquet: Any) -> Table:
+    builder, names = TableBuilder(header), header["columns"]
+    for batch in parquet.iter_batches(_ROWS_AT_ONCE):
+        builder.add(len(batch), (_column(pa, header, name, batch.column(name)) for name in names))
+    if not builder.rows:
+        builder.add(0, (column_of_values(header, name, []) for name in names))
+    return builder.table()
 
 
 def _header(parquet: Any) -> dict[str, Any]:
@@ -102,9 +113,9 @@ def _arrow_array(pa: Any, column: Column, arrow_type: Any) -> Any:
     return pa.array(column.values(), arrow_type)
 
 
-def _column(pa: Any, header: Mapping[str, Any], name: str, chunks: Any) -> Column:
+def _column(pa: Any, header: Mapping[str, Any], name: str, array: Any) -> Column:
     """Return a column; numbers without a detour by Python's, where no value is missing."""
-    array, shape = chunks.combine_chunks(), shape_of(header["dataset_type"], name)
+    shape = shape_of(header["dataset_type"], name)
     is_list = pa.types.is_list(array.type)
     fits = shape is not None and shape.holds_numbers(is_list=is_list)
     items = array.flatten() if is_list else array

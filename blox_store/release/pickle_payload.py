@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from blox_store.errors import ReleaseCorrupt
@@ -33,7 +34,7 @@ def read_rows(data: bytes) -> list[Any]:
 def write_rows(blocks: Iterable[Table]) -> Iterator[bytes]:
     """Yield the pickle of the list of all rows in pieces."""
     yield _BEGIN
-    for block in blocks:
+    for block in chain.from_iterable(table.blocks() for table in blocks):
         pickled = io.BytesIO()
         pickler = pickle.Pickler(pickled, _BLOCK_PROTOCOL)
         pickler.fast = True  # without a memo, whose numbers would be those of another block

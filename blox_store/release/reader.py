@@ -17,7 +17,7 @@ from blox_store.errors import (
 from blox_store.release import csv_payload, parquet_payload, payload, pickle_payload
 from blox_store.release.column_type import parse_type
 from blox_store.release.header import MAX_READ_BYTES, split_header
-from blox_store.release.rows import table_of_rows
+from blox_store.release.rows import table_of_blocks, table_of_rows
 from blox_store.release.table import Table
 
 
@@ -76,7 +76,7 @@ def _header(file: BinaryIO) -> dict[str, Any]:
 def _table(header: Mapping[str, Any], file: BinaryIO) -> Table:
     match header["format"]:
         case "csv":
-            return table_of_rows(header, csv_payload.read_rows(file.read(), header))
+            return table_of_blocks(header, csv_payload.read_rows(file, header))
         case "pickle":
             return table_of_rows(header, pickle_payload.read_rows(file.read()))
         case "parquet":

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_store.errors import NotEncodable
+from blox_store.errors import NotEncodable, ValueRefused
 from blox_store.release.columns import (
     ArchColumn,
     Column,
@@ -25,7 +25,8 @@ from blox_store.release.columns import (
 )
 from blox_store.release.exact_numbers import accuracies, losses
 from blox_store.release.known_columns import ColumnShape, shape_of
-from blox_store.release.table import Table
+from blox_store.release.table import ROWS_AT_ONCE, Table
+from blox_store.release.table_builder import TableBuilder
 
 CELLS = 3  # of an architecture
 _HASH_BYTES = 16
@@ -45,23 +46,36 @@ CELL_BYTES: dict[_Packed, int] = {
 
 
 def table_of_rows(header: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> Table:
-    """Return the table of rows of Python values (numpy's numbers are taken too).
+    """Return the table of rows that are all in memory; see `table_of_blocks`."""
+    starts = range(0, len(rows), ROWS_AT_ONCE)
+    return table_of_blocks(header, (rows[start : start + ROWS_AT_ONCE] for start in starts))
+
+
+def table_of_blocks(header: Mapping[str, Any], blocks: Iterable[Sequence[Sequence[Any]]]) -> Table:
+    """Return the table of rows of Python values (numpy's numbers are taken too), given in blocks.
 
     The header's version says what the values may be, as in a file of that version. Accuracies
     become counts and losses millionths where they are those to the last bit.
     Raises `NotEncodable` naming the row, column and value that its column cannot hold.
     """
-    names = header["columns"]
-    for row, values in enumerate(rows):
-        if not isinstance(values, list | tuple) or len(values) != len(names):
-            raise NotEncodable(
-                f"row {row}: a list of {len(names)} values is needed: {_short(values)}"
-            )
-    columns = {
-        name: column_of_values(header, name, [values[at] for values in rows])
-        for at, name in enumerate(names)
-    }
-    return Table.of_file(header, columns)
+    builder, names = TableBuilder(header), header["columns"]
+    for rows in blocks:
+        _check_widths(rows, len(names), builder.rows)
+        builder.add(len(rows), _columns(header, rows))
+    if not builder.rows:
+        builder.add(0, _columns(header, []))
+    return builder.table()
+
+
+def _columns(header: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> Iterator[Column]:
+    for at, name in enumerate(header["columns"]):
+        yield column_of_values(header, name, [row[at] for row in rows])
+
+
+def _check_widths(rows: Sequence[Sequence[Any]], width: int, first_row: int) -> None:
+    for row, values in enumerate(rows, first_row):
+        if not isinstance(values, list | tuple) or len(values) != width:
+            raise NotEncodable(f"row {row}: a list of {width} values is needed: {_short(values)}")
 
 
 def column_of_values(header: Mapping[str, Any], name: str, values: list[Any]) -> Column:
@@ -82,9 +96,9 @@ def column_of_numbers(
     return _exact(name, doubles) if lengths is None else _lists(name, doubles, lengths)
 
 
-def refusal(row: int, name: str, value: Any, allowed: str) -> NotEncodable:
+def refusal(row: int, name: str, value: Any, allowed: str) -> ValueRefused:
     """Return the error for a value that its column cannot hold."""
-    return NotEncodable(f"row {row}, column {name}: got {_short(value)}, allowed is {allowed}")
+    return ValueRefused(row, f"column {name}: got {_short(value)}, allowed is {allowed}")
 
 
 def _short(value: Any) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blox_store.release.columns import Column
+
+# Bounds the Python values alive while a big table is read or written: 8 MB of training curves.
+ROWS_AT_ONCE: Final = 256
 
 _FILE_KEYS = ("format", "column_types")
 
@@ -38,6 +41,11 @@ class Table:
         """Return the table of the given rows, in the given order."""
         columns = {name: column.take(rows) for name, column in self.columns.items()}
         return Table(header=self.header, columns=columns)
+
+    def blocks(self, rows: int = ROWS_AT_ONCE) -> Iterator[Table]:
+        """Yield the table in blocks of so many rows."""
+        for start in range(0, len(self), rows):
+            yield self.take(slice(start, start + rows))
 
     def rows(self) -> list[list[Any]]:
         """Return the rows as lists of plain Python values, in the file's order."""

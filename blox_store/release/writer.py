@@ -14,7 +14,7 @@ from blox_store.release.header import FORMAT_KEYS, join_header
 from blox_store.release.summary import TableSummary
 from blox_store.release.table import Table
 
-_ROWS_AT_ONCE: Final = 1024  # bounds the Python values alive while a big table is written
+_ROWS_AT_ONCE: Final = 1024
 
 
 def write_table(table: Table, path: Path, format: str) -> None:
@@ -73,6 +73,5 @@ def _payload(summary: TableSummary, blocks: Iterable[Table]) -> Iterator[bytes]:
 
 
 def blocks_of(table: Table) -> Iterator[Table]:
-    """Yield a table in blocks of rows."""
-    for first in range(0, len(table), _ROWS_AT_ONCE):
-        yield table.take(slice(first, first + _ROWS_AT_ONCE))
+    """Yield a table in the blocks in which `write_table` writes it."""
+    return table.blocks(_ROWS_AT_ONCE)

@@ -148,3 +148,50 @@ def test_memory_that_is_not_there_is_an_error_and_no_crash(
     path = tmp_path / "blox-ext-0.blox"
     long_lists(path)
     assert python(READ_ALL, path, address_mb=ADDRESS_MB // 4).printed == "MemoryError"
+
+
+WRITE_AND_READ = """
+import sys
+from pathlib import Path
+import numpy as np
+from blox_core import hash_table
+from blox_store.release.columns import HashColumn, MillionthsColumn
+from blox_store.release.header import new_header
+from blox_store.release.reader import read_table
+from blox_store.release.summary import TableSummary
+from blox_store.release.table import Table
+from blox_store.release.writer import write_blocks
+folder, format, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+header = new_header("ext", seed=0, epochs=200, dataset="cifar100")
+header["columns"] = ["model_hash", "train_loss", "val_loss"]
+digests = np.frombuffer(hash_table.load(), np.uint8).reshape(-1, 16)
+losses = MillionthsColumn(np.random.default_rng(0).integers(0, 2**23, (2000, 200), np.uint32))
+def blocks():
+    for first in range(0, count, 2000):
+        hashes = HashColumn(digests[first : first + 2000])
+        columns = {"model_hash": hashes, "train_loss": losses, "val_loss": losses}
+        yield Table(header=header, columns=columns)
+summary = TableSummary(header)
+for block in blocks():
+    summary.add(block)
+path = folder / f"blox-ext-0.{format}"
+write_blocks(path, format, summary, blocks())
+if "read" in sys.argv:
+    print(len(read_table(path)))
+"""
+
+
+@pytest.mark.parametrize("format", ["csv", "pickle", "parquet"])
+def test_memory_does_not_grow_with_the_rows_that_are_written(
+    tmp_path: Path, python: RunPython, format: str
+) -> None:
+    few, many = (python(WRITE_AND_READ, tmp_path, format, rows).peak_mb for rows in (2000, 10_000))
+    assert many < 1.15 * few + 5
+
+
+def test_a_csv_file_is_read_in_little_more_than_its_columns_take(
+    tmp_path: Path, python: RunPython
+) -> None:
+    ended = python(WRITE_AND_READ, tmp_path, "csv", 10_000, "read")
+    assert ended.printed == "10000"
+    assert ended.peak_mb < 130  # its numbers as Python objects would take as much again

@@ -27,6 +27,8 @@ TYPES = {
 }
 BASE = new_header("base", seed=0, epochs=3, dataset="cifar100")
 ROWS = [[HASH, [10.0, 20.0, 82.0], 60.5, 77], [HASH[::-1], [2.0, 2.02, 2.04], 70.0, 0]]
+GOOD_ROW = [HASH, [1.0], 2.0, 3]
+GOOD_LINE = f"{HASH},[1.0],2.0,3\r\n".encode()
 FIRST_LIST = payload.PREAMBLE_BYTES + 16  # the length byte of the first row's curve
 
 
@@ -182,6 +184,9 @@ def test_an_error_names_path_and_byte_in_one_line(tmp_path: Path, good: bytes) -
         (f"{HASH},[1.0],true,3".encode(), "column test_top1: got True"),
         (f"{HASH},[1.0],2.0,4294967296".encode(), "column train_time_s: got 4294967296"),
         (b"hash,[1.0],2.0,3", "column model_hash: got 'hash', allowed is 32 lower-case"),
+        (GOOD_LINE * 300 + b"hash,[1.0],2.0,3", "row 300, column model_hash: got 'hash'"),
+        (GOOD_LINE * 300 + b"two", "row 300 of the payload: 4 fields are needed, got 1"),
+        (GOOD_LINE * 91_126, "over 91125 rows; a file has at most 91125"),
     ],
 )
 def test_damaged_csv_is_found(tmp_path: Path, data: bytes, message: str) -> None:
@@ -203,11 +208,14 @@ class Exploit:
         (b"\x80\x04]", "no plain pickle"),
         (b"garbage", "no plain pickle"),
         (b"\x80\x04h\x05.", "no plain pickle"),
+        (b"\x80\x04K\x00Q.", "no plain pickle: A load persistent id instruction was enc[^\n]*$"),
         (pickle.dumps([Exploit()]), r"it asks for \w+\.system"),
         (pickle.dumps([Path("x")]), "it asks for pathlib"),
         (pickle.dumps([]) + b"x", "bytes follow the end of the pickle"),
         (pickle.dumps({"rows": 1}), "holds a dict, not a list of rows"),
         (pickle.dumps([[HASH]]), "row 0: a list of 4 values is needed"),
+        (pickle.dumps([GOOD_ROW] * 300 + [[HASH]]), "row 300: a list of 4 values is needed"),
+        (pickle.dumps([GOOD_ROW] * 91_126), "over 91125 rows; a file has at most 91125"),
         (pickle.dumps(["abcd"]), "row 0: a list of 4 values is needed"),
         (pickle.dumps([[HASH, [1.0], 10**400, 3]]), "column test_top1: got 1000"),
         (pickle.dumps([[HASH, ["1"], 2.0, 3]]), r"column val_top1: got \['1'\]"),

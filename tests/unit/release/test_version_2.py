@@ -195,3 +195,17 @@ def test_counts_of_any_number_of_images_come_back(
     write_table(table_of("base", "val_top1", column), path, "blox")
     values = read_table(path).columns["val_top1"].values()
     assert values == [[round(count / images * 100, 3) for count in counts]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "column"),
+    [
+        ("env", "gpu", StringColumn.of(["x" * 2**20])),  # as long as a text may be
+        ("base", "val_top1", FloatColumn(np.full((1, 10_000), 100 / 3))),  # as many epochs
+    ],
+)
+def test_the_longest_values_survive_every_format(
+    kind: FileKind, name: str, column: Column, tmp_path: Path
+) -> None:
+    _, _, values = written(table_of(kind, name, column), tmp_path)
+    assert values == column.values()
