@@ -52,7 +52,7 @@ def test_formats_that_differ_fail_the_demo(exported):
     csv = exported[2] / "blox-base-0.csv"
     csv.write_bytes(csv.read_bytes().replace(b",12", b",13"))
     with pytest.raises(
-        DemoFailed, match="is faulty: blox-base-0.csv and blox-base-0.blox differ: train_time_s of"
+        DemoFailed, match=r"faulty: blox-base-0\.csv and blox-base-0\.blox differ: train_time_s of"
     ):
         _check_release(*exported)
 
