@@ -16,7 +16,14 @@ from blox_store import staging
 from blox_store.errors import IngestRefused, PickleNotAllowed
 from blox_store.finished_rows import finished_rows
 from blox_store.index_spans import indices_of
-from blox_store.manifest import MANIFEST_FILE, Manifest, Trainings, read_manifest
+from blox_store.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    Trainings,
+    contradictions,
+    read_manifest,
+    sha256_of,
+)
 from blox_store.release.columns import HashColumn
 from blox_store.release.names import Kind, scan_folder
 from blox_store.release.reader import read_header, read_table
@@ -136,6 +143,16 @@ class IncomingRelease:
             recipe=recipe.to_dict(),
         )
 
+    def _check_digests(self, manifest: Manifest) -> None:
+        """Refuse a file that is to be read and is not the one that the manifest describes."""
+        listed = {entry.name: entry.sha256 for entry in manifest.files}
+        for path in self._paths.values():
+            if listed.get(path.name) != sha256_of(path):
+                raise IngestRefused(
+                    f"{path} is not the file that {MANIFEST_FILE} describes; see what else is not "
+                    f"by 'python -m blox_store.verify {self._folder}'"
+                )
+
     def _by_manifest(
         self, manifest: Manifest, recipe: Recipe | None, trainer_revision: int | None
     ) -> Trainings:
@@ -145,14 +162,19 @@ class IncomingRelease:
                 f"folder {self._folder} has a {MANIFEST_FILE} that says how its models were "
                 "trained; leave out --recipe and --trainer-revision"
             )
-        if Recipe.from_dict(trainings.recipe).fingerprint != trainings.recipe_fingerprint:
+        for fault in contradictions(manifest):
+            raise IngestRefused(f"{self._folder / MANIFEST_FILE}: {fault}")
+        is_marked = (self._folder / SIMULATED_FILE).exists()
+        if is_marked != (trainings.trainer != TORCH):
             raise IngestRefused(
-                f"{self._folder / MANIFEST_FILE} has a recipe that is not of its fingerprint"
+                f"folder {self._folder} has {'a' if is_marked else 'no'} file {SIMULATED_FILE}, and "
+                f"its {MANIFEST_FILE} says trainer {trainings.trainer}"
             )
         if (listed := [seed.seed for seed in manifest.seeds]) != self.seeds:
             raise IngestRefused(
                 f"folder {self._folder} has seeds {self.seeds}, its {MANIFEST_FILE} {listed}"
             )
+        self._check_digests(manifest)
         return trainings
 
     def costs(self) -> dict[int, tuple[int, int]]:

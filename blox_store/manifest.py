@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from blox_core.errors import RecipeError
+from blox_core.recipe import Recipe
 from blox_core.space import SPACE_SIZE
 from blox_store.errors import ReleaseCorrupt
 from blox_store.index_spans import indices_of
@@ -119,6 +121,29 @@ def read_manifest(folder: Path) -> Manifest | None:
         return _manifest(data)
     except (ValueError, RecursionError) as error:
         raise ReleaseCorrupt(f"it is no manifest: {error}", path=str(path)) from error
+
+
+def contradictions(manifest: Manifest) -> Iterator[str]:
+    """Yield what a manifest says that cannot be true, whatever the files hold."""
+    trainings = manifest.trainings
+    try:
+        recipe = Recipe.from_dict(trainings.recipe)
+    except RecipeError as error:
+        yield str(error)
+        return
+    if recipe.fingerprint != trainings.recipe_fingerprint:
+        yield "its recipe is not of its fingerprint"
+    if recipe.dataset != trainings.dataset:
+        yield f"its data set is {trainings.dataset}, that of its recipe {recipe.dataset}"
+    if trainings.trainer_revision < 0:
+        yield f"its trainer_revision is {trainings.trainer_revision}, 0 or more is allowed"
+    numbers = [seed.seed for seed in manifest.seeds]
+    if numbers != sorted({*numbers}) or min(numbers, default=0) < 0:
+        yield f"its seeds are {numbers}, different ones of 0 or more in order are allowed"
+    for file in manifest.files:
+        for fact, value in (("dataset", recipe.dataset), ("epochs", recipe.epochs)):
+            if file.header.get(fact, value) != value:
+                yield f"{file.name} has {fact} {file.header[fact]!r}, its recipe {value!r}"
 
 
 def describe_file(path: Path, rows: int) -> FileEntry:

@@ -23,6 +23,7 @@ from blox_store.manifest import (
     FileEntry,
     Manifest,
     SeedEntry,
+    contradictions,
     header_facts,
     read_manifest,
     sha256_of,
@@ -33,6 +34,7 @@ from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
 from blox_store.simulated_marker import SIMULATED_FILE
 
+_ROWS_AT_ONCE: Final = 2048  # are compared: as doubles, whole tables would take gigabytes
 _SEEDED: Final = ("base", "ext", "env")
 
 
@@ -156,10 +158,16 @@ class _Check:
                 self.faults.append(f"{stem} and {known[0]} have rows for different architectures")
 
     def _check_against(self, manifest: Manifest) -> None:
+        self.faults += [f"{MANIFEST_FILE}: {fault}" for fault in contradictions(manifest)]
         names = {file.path.name for file in self.found}
         listed = {entry.name for entry in manifest.files}
         for name in sorted(names - listed):
             self.faults.append(f"{name} is not in {MANIFEST_FILE}")
+        seeds = sorted({file.seed for file in self.found if file.seed is not None})
+        if (of_manifest := [seed.seed for seed in manifest.seeds]) != seeds:
+            self.faults.append(
+                f"there are files of seeds {seeds}, by {MANIFEST_FILE} {of_manifest}"
+            )
         for entry in manifest.files:
             self.faults += self._file_faults(entry)
         for seed in manifest.seeds:
@@ -174,7 +182,7 @@ class _Check:
 
     def _file_faults(self, entry: FileEntry) -> Iterator[str]:
         path = self.folder / entry.name
-        if Path(entry.name).name != entry.name or not path.is_file():
+        if all(file.path != path for file in self.found):
             yield f"{entry.name} is in {MANIFEST_FILE}, and no file in the folder"
             return
         if (size := path.stat().st_size) != entry.bytes:
@@ -220,7 +228,16 @@ def first_difference(left: Table, right: Table) -> str | None:
         return f"the headers, in {', '.join(unequal)}"
     if len(left) != len(right):
         return f"{len(right)} and {len(left)} rows"
-    left, right = (table.take(_order(table)) for table in (left, right))
+    orders = _order(left), _order(right)
+    for start in range(0, len(left), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        rows = (table.take(order[part]) for table, order in zip((left, right), orders, strict=True))
+        if (difference := _difference_of_rows(*rows)) is not None:
+            return difference
+    return None
+
+
+def _difference_of_rows(left: Table, right: Table) -> str | None:
     for name, column in left.columns.items():
         if (row := _different_row(column, right.columns[name])) is not None:
             here, there = column.value(row), right.columns[name].value(row)

@@ -13,6 +13,7 @@ from blox_core.space import indices_of_digests
 from blox_store.errors import IngestRefused, ReleaseMissing, StoreError
 from blox_store.exporter import Choice, export
 from blox_store.ingestion import UNKNOWN_REVISION, IncomingRelease, ingest
+from blox_store.manifest import sha256_of
 from blox_store.release.columns import HashColumn
 from blox_store.release.names import scan_folder
 from blox_store.release.reader import read_table
@@ -239,22 +240,53 @@ def test_a_mixture_of_two_releases(store, ours):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m["recipe"].update(lr=0.5), "has a recipe that is not of its fingerprint"),
+        (
+            lambda m: m["recipe"].update(lr=0.5),
+            "manifest.json: its recipe is not of its fingerprint",
+        ),
+        (
+            lambda m: m.update(dataset="cifar10"),
+            "its data set is cifar10, that of its recipe digits",
+        ),
+        (lambda m: m.update(trainer="simulated"), "no file SIMULATED, and its manifest.json says"),
+        (lambda m: m["files"].pop(0), "blox-base-0.blox is not the file that manifest.json descri"),
         (lambda m: m["seeds"].pop(), r"has seeds \[0, 1\], its manifest.json \[0\]"),
     ],
 )
 def test_a_manifest_that_was_altered(store, ours, change, message):
-    path = ours / "manifest.json"
-    manifest = json.loads(path.read_text())
-    change(manifest)
-    path.write_text(json.dumps(manifest))
+    altered(ours, change)
     refused(store, ours, message)
 
 
+def altered(folder, change):
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def test_made_up_figures_never_enter_as_real_ones(store, ours):
+    (ours / "SIMULATED").write_text("made up")
+    refused(store, ours, "has a file SIMULATED, and its manifest.json says trainer torch")
+
+
 def rewritten(path, change):
-    """Write a .blox file again with other rows."""
+    """Write a .blox file again with other rows, and its digest into the manifest, if there is one."""
     table = read_table(path)
     write_table(change(table), path, "blox")
+    if (path.parent / "manifest.json").exists():
+        altered(path.parent, lambda manifest: described_again(manifest, path))
+
+
+def described_again(manifest, path):
+    (entry,) = [file for file in manifest["files"] if file["name"] == path.name]
+    entry["sha256"] = sha256_of(path)
+
+
+def test_a_file_that_its_manifest_does_not_describe(store, ours):
+    table = read_table(ours / "blox-ext-1.blox")
+    write_table(table.take(np.array([0])), ours / "blox-ext-1.blox", "blox")
+    refused(store, ours, "blox-ext-1.blox is not the file that manifest.json describes; see what")
 
 
 def test_rows_of_nothing_or_twice(store, ours):
@@ -282,14 +314,16 @@ def test_an_accuracy_that_is_no_count_of_the_recipes_images(store, golden):
         take(store, golden / "release-e12", recipe=few)
 
 
-def test_a_seed_of_another_length(store, ours):
-    path = ours / "manifest.json"
-    manifest = json.loads(path.read_text())
-    longer = replace(DIGITS, epochs=3)
-    manifest |= {"recipe": longer.to_dict(), "recipe_fingerprint": longer.fingerprint}
-    path.write_text(json.dumps(manifest))
-    with pytest.raises(IngestRefused, match="lists that are not of 3 items, the recipe's epochs"):
-        take(store, ours)
+def test_curves_of_another_length(store, golden, tmp_path):
+    shutil.copytree(golden / "release-e12", tmp_path / "r")
+
+    def shorter(table):
+        curves = table.columns["val_top1"].apply(lambda held: held[:, :11])
+        return replace(table, columns={**table.columns, "val_top1": curves})
+
+    rewritten(tmp_path / "r" / "blox-base-0.blox", shorter)
+    with pytest.raises(IngestRefused, match="lists that are not of 12 items, the recipe's epochs"):
+        take(store, tmp_path / "r", recipe=CIFAR)
 
 
 def test_a_column_that_is_left_out(store, golden, tmp_path):

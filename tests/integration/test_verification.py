@@ -129,6 +129,16 @@ def test_rows_and_headers_that_differ_between_formats(bare):
     assert "blox-base-0.csv and blox-base-0.blox differ: the headers, in epochs" in found
 
 
+def test_a_value_that_differs_far_down(golden, tmp_path):
+    table = read_table(golden / "release-e12" / "blox-ext-0.blox")
+    table = table.take(np.resize(np.arange(len(table)), 5000))
+    losses = table.columns["test_loss"].floats().copy()
+    losses[-1] += 0.5
+    other = replace(table, columns={**table.columns, "test_loss": FloatColumn(losses)})
+    assert first_difference(table, table) is None
+    assert first_difference(table, other).startswith("test_loss of ")
+
+
 def test_rows_in_another_order_are_equal(bare):
     rewritten(bare / "blox-ext-0.csv", lambda table: table.take(np.array([2, 0, 1])))
     assert faults(bare) == ""
@@ -189,6 +199,32 @@ def altered(folder, change):
         (
             lambda m: m["seeds"][1].update(indices="3,5,9"),
             "blox-env-1 has rows for other architectures than manifest.json says",
+        ),
+        (
+            lambda m: m["recipe"].update(lr=0.5),
+            "manifest.json: its recipe is not of its fingerprint",
+        ),
+        (lambda m: m["recipe"].pop("lr"), "manifest.json: recipe fields missing or unknown: lr"),
+        (
+            lambda m: m.update(dataset="cifar10"),
+            "manifest.json: its data set is cifar10, that of its recipe digits",
+        ),
+        (lambda m: m.update(trainer_revision=-1), "its trainer_revision is -1, 0 or more is"),
+        (
+            lambda m: m["seeds"].reverse(),
+            "manifest.json: its seeds are [1, 0], different ones of 0 or more in order",
+        ),
+        (
+            lambda m: m["seeds"][1].update(seed=7),
+            "there are files of seeds [0, 1], by manifest.json [0, 7]",
+        ),
+        (
+            lambda m: m["files"][0]["header"].update(epochs=9),
+            "manifest.json: blox-base-0.blox has epochs 9, its recipe 2",
+        ),
+        (
+            lambda m: m["files"][0].update(name="x" * 5000),
+            "x is in manifest.json, and no file in the folder",
         ),
         (lambda m: m.update(trainer="simulated"), "there is no file SIMULATED, and manifest.json"),
         (lambda m: m.update(schema=9), "it is no manifest: schema is 9, this Blox knows 1"),
