@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from blox_store.errors import BudgetSpent, QueryError
 
@@ -20,6 +20,15 @@ class Simulated(NamedTuple):
     train_time_s: float
     used_s: float
     seed: int
+
+
+def checked_budget(budget: Any) -> Budget:
+    """Return a budget; raise QueryError for anything else, such as its seconds."""
+    if not isinstance(budget, Budget):
+        raise QueryError(
+            f"budget {budget!r}: a blox.Budget is allowed, such as Budget(limit_s=3600)"
+        )
+    return budget
 
 
 class Budget:

@@ -12,7 +12,7 @@ from blox_core.space import Architecture
 from blox_store.dataset.arch_argument import Arch, resolve, resolve_one
 from blox_store.dataset.arrow_table import arrow_table, chosen_sources, joined, pandas_frame
 from blox_store.dataset.benchmarking import LATENCY, BenchmarkingDataset, Devices
-from blox_store.dataset.budget import Budget, Simulated
+from blox_store.dataset.budget import Budget, Simulated, checked_budget
 from blox_store.dataset.env_info import EnvInfoDataset
 from blox_store.dataset.file_group import FileGroup, Paths, listed, path_list
 from blox_store.dataset.full_info import FullInfo
@@ -213,13 +213,13 @@ class Dataset(TrainingMetrics):
         BudgetSpent where less is left of it, NotInRelease for an absent architecture; neither is
         charged.
         """
+        charged = self.budget if budget is None else checked_budget(budget)
         index = resolve_one(arch)
         chosen = self._seed(seed, index)
         val_acc: Any = self.val_acc(index, epochs, best=False, seed=chosen)
         if val_acc is None:
             raise NotInRelease(f"arch index {index} cannot be trained: the release leaves it out")
         seconds: Any = self.train_time(index, epochs, chosen)
-        charged = self.budget if budget is None else budget
         return Simulated(val_acc, seconds, charged.charge(seconds), chosen)
 
     def to_arrow(

@@ -62,6 +62,8 @@ def test_what_cannot_be_trained_is_not_charged(small: Dataset) -> None:
         small.simulate(ARCH, 13)
     with pytest.raises(ValueError, match="only one is allowed"):
         small.simulate([ARCH, ARCH])
+    with pytest.raises(QueryError, match=r"budget 3600: a blox.Budget is allowed, such as Budget"):
+        small.simulate(ARCH, budget=3600)  # type: ignore[arg-type]
     assert small.budget.used_s == 0
 
 
