@@ -14,6 +14,7 @@ from blox_core.space import SPACE_SIZE, Architecture
 from blox_core.trainer_revision import TORCH
 from blox_store import card_picture
 from blox_store.manifest import FileEntry, Manifest
+from blox_store.release.names import QUICKEST_FIRST
 from blox_store.release.reader import read_table
 from blox_store.release.table import Table
 from blox_store.seed_figures import SeedFigures, accuracies_of
@@ -22,8 +23,6 @@ CARD_FILE: Final = "README.md"
 _LICENCE: Final = re.compile(r"^Licence: .*$", re.MULTILINE)
 _NO_LICENCE: Final = "Licence: (to be stated here by whoever publishes this release)"
 _BEST: Final = 10
-# What is read of the seeds that are in the folder already, the quickest first.
-_FORMATS: Final = ("blox", "parquet", "csv", "pickle")
 _FILES: Final = {
     "base": "validation top-1 of each epoch, test top-1, training time (s)",
     "ext": "all other accuracies and losses",
@@ -72,7 +71,7 @@ def _other_seeds(building: Path, out: Path, manifest: Manifest) -> Iterator[Tabl
         if file.header.get("part") == "base" and not (building / file.name).exists()
     }
     for seed in {seed for seed, _ in base}:
-        format = next(format for format in _FORMATS if (seed, format) in base)
+        format = next(format for format in QUICKEST_FIRST if (seed, format) in base)
         # It is ours: a pickle is read by the unpickler that admits plain values only.
         yield read_table(out / base[seed, format], allow_pickle=True)
 
@@ -93,7 +92,7 @@ def _heading(manifest: Manifest) -> str:
     return (
         f"# Blox on {trainings.dataset}\n\n{made_up}"
         f"{rows:,} of the {SPACE_SIZE:,} architectures of the Blox search space, each trained on "
-        f"{trainings.dataset} for {trainings.recipe['epochs']} epochs with "
+        f"{trainings.dataset} for {_counted(trainings.recipe['epochs'], 'epoch')} with "
         f"{_counted(len(manifest.seeds), 'seed')}. Made by Blox {manifest.seeds[-1].code_version}, "
         f"trainer `{trainings.trainer}` revision {trainings.trainer_revision}. `manifest.json` has "
         "the whole recipe, the architectures that are missing, and the SHA-256 of every file; "

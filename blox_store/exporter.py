@@ -154,7 +154,12 @@ class _States:
 
     def check(self, run: Run) -> None:
         """Raise ExportRefused unless there is something to export, and all that has to be."""
-        jobs = sum(map(len, self._found.values()))
+        jobs, chosen = sum(map(len, self._found.values())), self._choice.indices
+        if not jobs:
+            raise ExportRefused(
+                f"{run}: it has no job with an arch index from {chosen.start} to "
+                f"{chosen.stop - 1}; choose others by --start and --stop"
+            )
         if not self.rows:
             raise ExportRefused(
                 f"{run}: none of its {jobs} jobs has finished, so there is nothing to export; "

@@ -25,7 +25,7 @@ from blox_store.manifest import (
     sha256_of,
 )
 from blox_store.release.columns import HashColumn
-from blox_store.release.names import Kind, scan_folder
+from blox_store.release.names import QUICKEST_FIRST, Kind, scan_folder
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
 from blox_store.simulated_marker import SIMULATED_FILE
@@ -33,7 +33,6 @@ from blox_store.store import JobState, Store, Taken
 
 # The revision of trainings of which nobody says by which trainer they were made. Ours begin at 1.
 UNKNOWN_REVISION: Final = 0
-_FORMATS: Final = ("blox", "parquet", "csv", "pickle")  # the quickest first
 _KINDS: Final[tuple[Kind, ...]] = ("base", "ext", "env")
 _SHAPE_FIELDS: Final = ("stem_channels", "classes", "resolution")
 
@@ -88,7 +87,7 @@ class IncomingRelease:
                 "while it replaced the files; export into it again"
             )
         self._paths: dict[tuple[Kind, int | str | None], Path] = {}
-        for file in sorted(scan_folder(folder), key=lambda file: _FORMATS.index(file.format)):
+        for file in sorted(scan_folder(folder), key=lambda file: QUICKEST_FIRST.index(file.format)):
             key = (file.kind, file.device if file.seed is None else file.seed)
             self._paths.setdefault(key, file.path)
         self.seeds = sorted(
