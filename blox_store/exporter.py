@@ -100,14 +100,7 @@ def export(
             staging.publish(building, out)
             if not has_picture:
                 (out / PICTURE_FILE).unlink(missing_ok=True)  # of the release before
-    return ExportReport(
-        files=tuple(out / name for name in files),
-        architectures=len(states.rows),
-        diverged=() if choice.include_diverged else tuple(states.of(JobState.DIVERGED)),
-        failed=tuple(states.of(JobState.FAILED)),
-        unfinished=tuple(states.unfinished),
-        has_picture=has_picture,
-    )
+    return states.report([out / name for name in files], has_picture)
 
 
 def _check_trainer(run: Run, simulated: bool) -> None:
@@ -170,6 +163,18 @@ class _States:
                 f"{run}: {len(self.unfinished)} of its {jobs} jobs are unfinished; train them, or "
                 "export the rest by --allow-partial"
             )
+
+    def report(self, files: list[Path], has_picture: bool) -> ExportReport:
+        """Return what an export of these jobs wrote and left out."""
+        left_out = () if self._choice.include_diverged else self.of(JobState.DIVERGED)
+        return ExportReport(
+            files=tuple(files),
+            architectures=len(self.rows),
+            diverged=tuple(left_out),
+            failed=tuple(self.of(JobState.FAILED)),
+            unfinished=tuple(self.unfinished),
+            has_picture=has_picture,
+        )
 
 
 class _Export:
