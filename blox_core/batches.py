@@ -3,63 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from blox_core.augmentation import cutout, normalise, pil_augmentation
-from blox_core.data.training_data import Images, TrainingData
-from blox_core.randomness import Stream, epoch_order, seeded_torch
+from blox_core.augment import Augmentation, draw_parameters
+from blox_core.augment.model_input import ModelInput
+from blox_core.data.training_data import Images, Labels, TrainingData
+from blox_core.randomness import epoch_order
 from blox_core.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor]  # float32 B x 3 x H x W, int64 B
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """One split on the device: uint8 images (n, H, W, 3) and int64 labels (n,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    @classmethod
+    def on(cls, device: torch.device, images: Images, labels: Labels) -> Split:
+        """Return a split that was brought to the device."""
+        return cls(
+            images=torch.from_numpy(images).to(device), labels=torch.from_numpy(labels).to(device)
+        )
+
+
 class Batches:
-    """The data of one training as batches on its device; the last one may be smaller."""
+    """The data of one training as batches on its device; the last one may be smaller.
+
+    All images are on the device from the start, and those of an epoch are augmented before its
+    first batch; a batch is then gathered without waiting for the device.
+    """
 
     def __init__(self, recipe: Recipe, seed: int, data: TrainingData, device: torch.device) -> None:
         self._recipe = recipe
         self._seed = seed
-        self._data = data
         self._device = device
-        self._augment = pil_augmentation(recipe) if recipe.augmented else None
+        self._train = Split.on(device, data.train_images, data.train_labels)
+        self._val = Split.on(device, data.val_images, data.val_labels)
+        self._test = Split.on(device, data.test_images, data.test_labels)
+        self._model_input = ModelInput(recipe, device)
+        self._augmentation = Augmentation(recipe, device) if recipe.augmented else None
 
     def training(self, epoch: int) -> Iterator[Batch]:
         """Yield the augmented batches of an epoch (from 1), which depend on seed and epoch only."""
-        order = epoch_order(len(self._data.train_images), self._seed, epoch)
-        for number, chosen in enumerate(_slices(order, self._recipe.batch_size)):
-            images = self._data.train_images[chosen]
-            pixels = self._prepared(images, epoch, number)
-            yield pixels, self._labels(self._data.train_labels[chosen])
+        images, holes = self._augmented(epoch)
+        order = torch.from_numpy(epoch_order(len(images), self._seed, epoch)).to(self._device)
+        for chosen in torch.split(order, self._recipe.batch_size):
+            cut = None if holes is None else holes.index_select(0, chosen)
+            pixels = self._model_input(images.index_select(0, chosen), cut)
+            yield pixels, self._train.labels.index_select(0, chosen)
 
     def validation(self) -> Iterator[Batch]:
         """Yield the validation images, normalised only."""
-        return self._plain(self._data.val_images, self._data.val_labels)
+        return self._plain(self._val)
 
     def test(self) -> Iterator[Batch]:
         """Yield the test images, normalised only."""
-        return self._plain(self._data.test_images, self._data.test_labels)
+        return self._plain(self._test)
 
-    def _plain(self, images: Images, labels: NDArray[np.int64]) -> Iterator[Batch]:
-        for chosen in _slices(np.arange(len(images)), self._recipe.eval_batch_size):
-            pixels = normalise(images[chosen], self._recipe, self._device)
-            yield pixels, self._labels(labels[chosen])
+    def _augmented(self, epoch: int) -> tuple[Tensor, Tensor | None]:
+        """Return an epoch's training images and, for a cutout, the centres of their holes."""
+        if self._augmentation is None:
+            return self._train.images, None
+        parameters = draw_parameters(self._recipe, self._seed, epoch)
+        images = self._augmentation.augmented(self._train.images, parameters)
+        if not self._recipe.cutout_size:
+            return images, None
+        return images, torch.from_numpy(parameters.holes).to(self._device)
 
-    def _prepared(self, images: Images, epoch: int, number: int) -> Tensor:
-        if self._augment is None:
-            return normalise(images, self._recipe, self._device)
-        with seeded_torch(self._seed, Stream.AUGMENTATION, epoch, number):
-            pixels = normalise(self._augment(images), self._recipe, self._device)
-            size = self._recipe.cutout_size
-            return cutout(pixels, size) if size else pixels
-
-    def _labels(self, labels: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(labels).to(self._device)
-
-
-def _slices(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+    def _plain(self, split: Split) -> Iterator[Batch]:
+        size = self._recipe.eval_batch_size
+        parts = (torch.split(values, size) for values in (split.images, split.labels))
+        for images, labels in zip(*parts, strict=True):
+            yield self._model_input(images), labels

@@ -1,6 +1,6 @@
 """Where the randomness of a training comes from: its seed, and nothing else.
 
-Each purpose and each position (epoch, batch) has a stream of its own, so that a resumed training
+Each purpose and each position (an epoch) has a stream of its own, so that a resumed training
 needs no generator state and the process's global generators are left as they were.
 """
 
@@ -33,12 +33,16 @@ def seeded_torch(seed: int, stream: Stream, *position: int) -> Iterator[None]:
 
 
 def epoch_order(images: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return the order in which an epoch (from 1) sees the training images: int64 (images,).
+    """Return the order in which an epoch (from 1) sees the training images: int64 (images,)."""
+    return random_state(seed, Stream.ORDER, epoch).permutation(images).astype(np.int64)
+
+
+def random_state(seed: int, stream: Stream, *position: int) -> np.random.RandomState:
+    """Return a generator of numpy that gives a stream's numbers.
 
     `RandomState`, because numpy keeps its streams for good, as it does SeedSequence's.
     """
-    bits = np.random.MT19937(_sequence(seed, Stream.ORDER, epoch))
-    return np.random.RandomState(bits).permutation(images).astype(np.int64)
+    return np.random.RandomState(np.random.MT19937(_sequence(seed, stream, *position)))
 
 
 def _derived(seed: int, stream: Stream, *position: int) -> int:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 import blox
+from blox_core.trainer_revision import TRAINER_REVISION
 from blox_store.store import Store
 from tests.results import claimed, made_up_result, made_up_run
 from tests.servers import wait_until
@@ -35,7 +36,9 @@ def test_a_run_is_made_trained_watched_and_exported(commands, tmp_path, postgres
     again = commands.succeed(f"blox init --recipe digits --seed 4 --indices 18639 {database}")
     assert "found run 1" in again
     assert "0 jobs added, 1 was there" in again
-    assert "seed 4, trainer torch 1: 1 pending" in commands.succeed(f"blox status {database}")
+    assert f"seed 4, trainer torch {TRAINER_REVISION}: 1 pending" in commands.succeed(
+        f"blox status {database}"
+    )
 
     trained = commands.succeed(f"blox train --local --device cpu {database}")
     assert "a18639 val " in trained

@@ -16,6 +16,7 @@ from blox_core.metrics import Score
 from blox_core.recipe import preset
 from blox_core.simulation import SIMULATED, simulated_result
 from blox_core.space import Architecture, all_hashes
+from blox_core.trainer_revision import TRAINER_REVISION
 from blox_store.errors import ExportRefused, NotEncodable, StoreError
 from blox_store.exporter import Choice, export
 from blox_store.release.reader import read_header, read_table
@@ -250,7 +251,7 @@ def test_a_simulated_release_says_that_it_is_one(store, out):
         "The figures in this folder are made up by a simulation of Blox: nothing was trained.\n"
         f"The last export was of {run}.\n"
     )
-    assert "trainer simulated 1" in str(run)
+    assert f"trainer simulated {TRAINER_REVISION}" in str(run)
     d = blox.from_folder(out, extended=True, include_static_info=True, include_env_info=True)
     assert sorted(d.indices) == [3, 5, 7]
     assert set(d.full_info(5)["env"].values()) == {"simulated"}
@@ -262,7 +263,7 @@ def test_a_simulated_release_says_that_it_is_one(store, out):
 def test_a_run_that_was_not_trained_needs_to_be_asked_for(store, out, trainer):
     run = made_up_run(store, DIGITS, indices=(3,), trainer=trainer)
     finish(store, run, 3)
-    message = rf"trainer {trainer} 1: nothing of it was trained, .* by --run, or .* --simulated$"
+    message = rf"trainer {trainer} {TRAINER_REVISION}: nothing of it was trained, .* by --run, or .* --simulated$"
     with pytest.raises(ExportRefused, match=message):
         export(store, run, out, choice=Choice())
     assert not out.exists()
@@ -270,7 +271,7 @@ def test_a_run_that_was_not_trained_needs_to_be_asked_for(store, out, trainer):
 
 def test_a_real_run_is_not_exported_as_a_simulated_one(store, run, out):
     finish_all(store, run)
-    message = "trainer torch 1: it was really trained, and --simulated is for runs that were not"
+    message = f"trainer torch {TRAINER_REVISION}: it was really trained, and --simulated is for runs that were not"
     with pytest.raises(ExportRefused, match=message):
         export(store, run, out, choice=Choice(simulated=True))
     assert not out.exists()

@@ -1,0 +1,90 @@
+"""The published augmentation, one PIL image at a time by torchvision, for given parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision import transforms
+from torchvision.transforms import functional
+
+from blox_core.augment import EpochParameters
+from blox_core.augment.rand_ops import SIGNED
+from blox_core.data.training_data import Images
+from blox_core.recipe import Recipe
+
+
+def published(recipe: Recipe) -> transforms.Compose:
+    """Return the published pipeline from a uint8 image to a normalised tensor, cutout apart."""
+    steps = [
+        transforms.ToPILImage(),
+        _rand_augment(recipe),
+        transforms.RandomHorizontalFlip(recipe.flip_probability),
+        transforms.RandomCrop(recipe.resolution, padding=recipe.crop_padding),
+        normalised(recipe),
+    ]
+    return transforms.Compose(steps)
+
+
+def normalised(recipe: Recipe) -> transforms.Compose:
+    """Return the published way from an image to a model's input."""
+    return transforms.Compose(
+        [transforms.ToTensor(), transforms.Normalize(recipe.mean, recipe.std)]
+    )
+
+
+def cut_out(pixels: torch.Tensor, row: int, column: int, size: int) -> torch.Tensor:
+    """Set the hole with this centre in an image (3, H, W) to 0, in place, and return it."""
+    before, after = size // 2, size - size // 2
+    pixels[:, max(row - before, 0) : row + after, max(column - before, 0) : column + after] = 0
+    return pixels
+
+
+def model_input(recipe: Recipe, images: Images, parameters: EpochParameters) -> torch.Tensor:
+    """Return what a model gets to see of images, float32 (n, 3, H, W), in their order."""
+    finish = normalised(recipe)
+    pixels = [finish(image) for image in augmented(recipe, images, parameters)]
+    for image, (row, column) in zip(pixels, parameters.holes.tolist(), strict=True):
+        cut_out(image, row, column, recipe.cutout_size)
+    return torch.stack(pixels)
+
+
+def rand_augmented(recipe: Recipe, images: Images, ops: list[int], negative: list[bool]) -> Images:
+    """Return what torchvision's RandAugment makes of images if it draws these ops and signs."""
+    changed = []
+    for image in images:
+        with patch("torch.randint", side_effect=_draws(ops, negative)):
+            changed.append(np.asarray(_rand_augment(recipe)(Image.fromarray(image))))
+    return np.stack(changed)
+
+
+def augmented(recipe: Recipe, images: Images, parameters: EpochParameters) -> Images:
+    """Return images after RandAugment, flip and crop with these parameters."""
+    changed = []
+    for image, (_, own) in zip(images, parameters.parts(1), strict=True):
+        (done,) = rand_augmented(recipe, image[None], own.ops[0].tolist(), own.negative[0].tolist())
+        picture = Image.fromarray(done)
+        if own.flipped[0]:
+            picture = functional.hflip(picture)
+        picture = functional.pad(picture, [recipe.crop_padding])
+        top, left = own.offsets[0].tolist()
+        side = recipe.resolution
+        changed.append(np.asarray(functional.crop(picture, top, left, side, side)))
+    return np.stack(changed)
+
+
+def _rand_augment(recipe: Recipe) -> transforms.RandAugment:
+    return transforms.RandAugment(
+        recipe.randaugment_ops, recipe.randaugment_magnitude, recipe.randaugment_bins
+    )
+
+
+def _draws(ops: list[int], negative: list[bool]) -> Iterator[torch.Tensor]:
+    """Yield what RandAugment asks for: an op, and its sign if it has one, again and again."""
+    for op, sign in zip(ops, negative, strict=True):
+        yield torch.tensor([op])
+        if op in SIGNED:
+            yield torch.tensor([int(sign)])
