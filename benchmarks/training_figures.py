@@ -1,0 +1,96 @@
+"""Figures of training: how they are measured, shown, and held against their bounds."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import torch
+import torchvision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """On which device, with how many images and DataLoader workers, and how often."""
+
+    device: torch.device
+    images: int
+    runs: int
+    workers: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """What runs have measured, with the least that their median has to be."""
+
+    part: str
+    name: str
+    unit: str
+    runs: tuple[float, ...]
+    at_least: float | None = None
+
+    @property
+    def median(self) -> float:
+        """The figure that counts."""
+        return median(self.runs)
+
+    @property
+    def missed(self) -> bool:
+        """Whether the median is below its bound."""
+        return self.at_least is not None and not self.median >= self.at_least
+
+    def __str__(self) -> str:
+        text = f"{self.part}: {self.name}: {shown(self.median)} {self.unit}"
+        return text if self.at_least is None else f"{text}, at least {shown(self.at_least)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as values that JSON holds."""
+        return asdict(self) | {"median": self.median, "missed": self.missed}
+
+
+def measured(
+    contenders: Mapping[str, Callable[[], float]], runs: int
+) -> dict[str, tuple[float, ...]]:
+    """Run every contender once to warm up, then all by turns; return what each has measured."""
+    for run in contenders.values():
+        run()
+    rounds = [[run() for run in contenders.values()] for _ in range(runs)]
+    return dict(zip(contenders, zip(*rounds, strict=True), strict=True))
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Return what figures depend on."""
+    on_gpu = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if on_gpu else platform.processor() or "cpu",
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+    }
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Return figures as lines of aligned columns."""
+    rows = [("part", "what", "median", "least", "most", "unit", "at least", "")]
+    for figure in figures:
+        values = (figure.median, min(figure.runs), max(figure.runs))
+        bound = "" if figure.at_least is None else shown(figure.at_least)
+        verdict = "missed" if figure.missed else "ok" if bound else ""
+        rows.append((figure.part, figure.name, *map(shown, values), figure.unit, bound, verdict))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def shown(value: float) -> str:
+    """Return a figure with as many digits as say something."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
