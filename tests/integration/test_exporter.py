@@ -426,7 +426,9 @@ def test_seeds_exported_one_after_the_other_have_one_manifest(store, run, out):
     assert contents(out) == both  # the same release is the same bytes
 
 
-@pytest.mark.parametrize(("name", "other"), [("trainer_revision", 2), ("trainer", "other")])
+@pytest.mark.parametrize(
+    ("name", "other"), [("trainer_revision", TRAINER_REVISION + 1), ("trainer", "other")]
+)
 def test_another_trainer_is_kept_apart(store, run, out, name, other):
     finish_all(store, run)
     export(store, run, out, choice=Choice())

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 
 from blox_core.recipe import preset
 from blox_core.space import indices_of_digests
+from blox_core.trainer_revision import TRAINER_REVISION
 from blox_store.errors import IngestRefused, ReleaseMissing, StoreError
 from blox_store.exporter import Choice, export
 from blox_store.ingestion import UNKNOWN_REVISION, IncomingRelease, ingest
@@ -91,7 +92,7 @@ def test_a_published_release_comes_out_as_it_went_in(store, golden, tmp_path, re
 def test_our_release_comes_out_as_it_went_in(store, ours, tmp_path):
     taken = take(store, ours)
     assert [(each.run.seed, each.added, each.there) for each in taken] == [(0, 2, 0), (1, 2, 0)]
-    assert [each.run.trainer_revision for each in taken] == [1, 1]
+    assert [each.run.trainer_revision for each in taken] == [TRAINER_REVISION] * 2
     counts = store.jobs.counts(taken[0].run.id)
     assert (counts[JobState.SUCCEEDED], counts[JobState.FAILED]) == (2, 2)
     for each in taken:
