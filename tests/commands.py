@@ -61,8 +61,10 @@ class Commands:
         return process
 
     def end(self) -> None:
-        """Kill what a failed test has left running."""
+        """Kill what a failed test has left running, and close what it has left open."""
         for process in self._started:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
+            process.kill()  # nothing, if it has ended
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()

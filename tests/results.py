@@ -6,11 +6,17 @@ from blox_core.environment import Environment
 from blox_core.metrics import Curves, Score
 from blox_core.recipe import preset
 from blox_core.result import TrainingResult
+from blox_core.simulation import SIMULATED, SIMULATION_REVISION
 from blox_core.trainer_revision import TORCH, TRAINER_REVISION
 from blox_store.store import Lease, Run, Store
 
 ENVIRONMENT = {name: f"some {name}" for name in Environment.__dataclass_fields__}
 TEST_SCORE = Score(top1=60, top5=90, loss=0.1234567)
+
+
+def revision_of(trainer: str) -> int:
+    """Return the installed revision of a trainer."""
+    return SIMULATION_REVISION if trainer == SIMULATED else TRAINER_REVISION
 
 
 def made_up_run(
@@ -24,7 +30,7 @@ def made_up_run(
         recipe_fingerprint=recipe.fingerprint,
         seed=seed,
         trainer=trainer,
-        trainer_revision=TRAINER_REVISION,
+        trainer_revision=revision_of(trainer),
     )
     store.runs.add_jobs(run.id, indices)
     return run

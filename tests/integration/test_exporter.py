@@ -22,7 +22,7 @@ from blox_store.exporter import Choice, export
 from blox_store.release.reader import read_header, read_table
 from blox_store.store import Store
 from blox_store.verification import verify
-from tests.results import ENVIRONMENT, claimed, made_up_result, made_up_run
+from tests.results import ENVIRONMENT, claimed, made_up_result, made_up_run, revision_of
 
 DIGITS = replace(preset("digits"), epochs=2)
 SHAPE = {"stem_channels": 8, "classes": 10, "resolution": 32}
@@ -251,7 +251,7 @@ def test_a_simulated_release_says_that_it_is_one(store, out):
         "The figures in this folder are made up by a simulation of Blox: nothing was trained.\n"
         f"The last export was of {run}.\n"
     )
-    assert f"trainer simulated {TRAINER_REVISION}" in str(run)
+    assert f"trainer simulated {revision_of(SIMULATED)}" in str(run)
     d = blox.from_folder(out, extended=True, include_static_info=True, include_env_info=True)
     assert sorted(d.indices) == [3, 5, 7]
     assert set(d.full_info(5)["env"].values()) == {"simulated"}
@@ -263,7 +263,7 @@ def test_a_simulated_release_says_that_it_is_one(store, out):
 def test_a_run_that_was_not_trained_needs_to_be_asked_for(store, out, trainer):
     run = made_up_run(store, DIGITS, indices=(3,), trainer=trainer)
     finish(store, run, 3)
-    message = rf"trainer {trainer} {TRAINER_REVISION}: nothing of it was trained, .* by --run, or .* --simulated$"
+    message = rf"trainer {trainer} {revision_of(trainer)}: nothing of it was trained, .* by --run, or .* --simulated$"
     with pytest.raises(ExportRefused, match=message):
         export(store, run, out, choice=Choice())
     assert not out.exists()
