@@ -91,7 +91,6 @@ def run_job(
     trainer = TRAINERS.get(run.trainer)
     if trainer is None:
         return NoClaim.OTHER_REVISION
-
     token = uuid4().hex  # one for all tries: what an earlier one took is found again
 
     def claim() -> Lease | NoClaim:
@@ -110,8 +109,7 @@ def run_job(
         return lease
     every_s = worker.settings.heartbeat_s
     with Heartbeat(store, lease, every_s=every_s, on_outage=on_outage) as heartbeat:
-        attempt = _Attempt(store, run, lease, worker, heartbeat, stop, on_outage)
-        return attempt.outcome(on_epoch)
+        return _Attempt(store, run, lease, worker, heartbeat, stop, on_outage).outcome(on_epoch)
 
 
 class _Attempt:

@@ -45,7 +45,8 @@ class Results:
 
         Writing the same result again is a success, for a connection can drop during COMMIT. A
         result whose lease was reaped is accepted if nobody else holds the job, it has not ended,
-        and the run is the one that it was trained for. Raises LeaseLost otherwise, and then writes nothing.
+        and the run is the one that it was trained for. Raises LeaseLost otherwise, and then writes
+        nothing.
         """
         with self._database.write() as connection:
             if connection.execute(finish(lease, result)).rowcount == 1:

@@ -1,10 +1,7 @@
 """The exporter: from rows of a real store to release files, and back through `blox`."""
 
-import hashlib
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,66 +10,23 @@ from sqlalchemy import text
 import blox
 from blox_core.complexity import params_and_flops
 from blox_core.metrics import Score
-from blox_core.recipe import preset
-from blox_core.simulation import SIMULATED, simulated_result
-from blox_core.space import Architecture, all_hashes
-from blox_core.trainer_revision import TRAINER_REVISION
+from blox_core.space import all_hashes
 from blox_store.errors import ExportRefused, NotEncodable, StoreError
 from blox_store.exporter import Choice, export
 from blox_store.release.reader import read_header, read_table
-from blox_store.store import Store
 from blox_store.verification import verify
-from tests.results import ENVIRONMENT, claimed, made_up_result, made_up_run, revision_of
-
-DIGITS = replace(preset("digits"), epochs=2)
-SHAPE = {"stem_channels": 8, "classes": 10, "resolution": 32}
-FOR_PEOPLE = ("README.md", "accuracy.png", "manifest.json")
-COSTS = {3: (111, 222), 5: (333, 444), 7: (555, 666)}
-
-
-@pytest.fixture
-def store(database_url):
-    with Store(database_url, migrate=True) as opened:
-        opened.static.add_architectures(SHAPE, [(i, *cost) for i, cost in COSTS.items()])
-        yield opened
-
-
-@pytest.fixture
-def out(tmp_path):
-    """A release folder that does not exist yet."""
-    return tmp_path / "release"
-
-
-@pytest.fixture
-def run(store):
-    return made_up_run(store, DIGITS, indices=(3, 5, 7))
-
-
-def finish(store, run, index, **changed):
-    store.results.complete(claimed(store, run, index), made_up_result(**changed))
-
-
-def finish_all(store, run):
-    finish(store, run, 3)
-    finish(store, run, 5, val_top1=np.array([250, 0]), train_time_s=100.5)
-    finish(store, run, 7, environment={"gpu": "another"}, train_time_s=101.5)
-
-
-def simulated_run(store, *, seed=0, indices=(3, 5, 7)):
-    """Return a simulated run in which all jobs have finished."""
-    run = made_up_run(store, DIGITS, seed=seed, indices=indices, trainer=SIMULATED)
-    for index in indices:
-        result = simulated_result(Architecture(index), DIGITS, seed)
-        store.results.complete(claimed(store, run, index), result)
-    return run
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+from tests.exports import (
+    COSTS,
+    DIGITS,
+    FOR_PEOPLE,
+    SHAPE,
+    finish,
+    finish_all,
+    manifest_of,
+    names,
+)
+from tests.releases import contents
+from tests.results import ENVIRONMENT, claimed, made_up_run
 
 
 def test_a_release_holds_what_is_in_the_store(store, run, out):
@@ -240,107 +194,6 @@ def test_older_files_of_other_formats_are_not_left_beside_new_ones(store, run, o
     export(store, run, out, choice=Choice())
 
 
-def test_a_simulated_release_says_that_it_is_one(store, out):
-    run = simulated_run(store)
-    report = export(store, run, out, formats=("blox",), choice=Choice(simulated=True))
-    stems = ("blox-base-0", "blox-env-0", "blox-ext-0", "blox-info")
-    files = [f"{stem}.blox" for stem in stems]
-    assert names(out) == sorted(["SIMULATED", *files, *FOR_PEOPLE])
-    assert sorted(path.name for path in report.files) == [f"{stem}.blox" for stem in stems]
-    assert (out / "SIMULATED").read_text() == (
-        "The figures in this folder are made up by a simulation of Blox: nothing was trained.\n"
-        f"The last export was of {run}.\n"
-    )
-    assert f"trainer simulated {revision_of(SIMULATED)}" in str(run)
-    d = blox.from_folder(out, extended=True, include_static_info=True, include_env_info=True)
-    assert sorted(d.indices) == [3, 5, 7]
-    assert set(d.full_info(5)["env"].values()) == {"simulated"}
-    test = simulated_result(Architecture(5), DIGITS, 0).test
-    assert d.test_acc(5) == round(test.top1 / 250 * 100, 3)
-
-
-@pytest.mark.parametrize("trainer", [SIMULATED, "other"])
-def test_a_run_that_was_not_trained_needs_to_be_asked_for(store, out, trainer):
-    run = made_up_run(store, DIGITS, indices=(3,), trainer=trainer)
-    finish(store, run, 3)
-    message = rf"trainer {trainer} {revision_of(trainer)}: nothing of it was trained, .* by --run, or .* --simulated$"
-    with pytest.raises(ExportRefused, match=message):
-        export(store, run, out, choice=Choice())
-    assert not out.exists()
-
-
-def test_a_real_run_is_not_exported_as_a_simulated_one(store, run, out):
-    finish_all(store, run)
-    message = f"trainer torch {TRAINER_REVISION}: it was really trained, and --simulated is for runs that were not"
-    with pytest.raises(ExportRefused, match=message):
-        export(store, run, out, choice=Choice(simulated=True))
-    assert not out.exists()
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_simulated_files_do_not_join_real_ones(store, run, out, seed):
-    finish_all(store, run)
-    export(store, run, out, choice=Choice())
-    before = contents(out)
-    message = r"release has blox-base-0\.blox of a real release, and these figures are simulated"
-    with pytest.raises(ExportRefused, match=message):
-        export(store, simulated_run(store, seed=seed), out, choice=Choice(simulated=True))
-    assert contents(out) == before
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_real_files_do_not_join_simulated_ones(store, run, out, seed):
-    finish_all(store, run)
-    export(store, simulated_run(store, seed=seed), out, choice=Choice(simulated=True))
-    before = contents(out)
-    message = "release is of a simulated release, as its file SIMULATED says, and these figures are"
-    with pytest.raises(ExportRefused, match=message):
-        export(store, run, out, choice=Choice())
-    assert contents(out) == before
-
-
-def test_a_second_simulated_seed_joins_the_first(store, out):
-    first, second = (simulated_run(store, seed=seed) for seed in (0, 1))
-    for run in (first, second, second):
-        export(store, run, out, choice=Choice(simulated=True))
-    assert blox.from_folder(out).seeds == [0, 1]
-    assert f"The last export was of {second}." in (out / "SIMULATED").read_text()
-
-
-def test_a_folder_in_the_place_of_the_mark(store, out):
-    (out / "SIMULATED").mkdir(parents=True)
-    with pytest.raises(ExportRefused, match="SIMULATED is no file; give another folder"):
-        export(store, simulated_run(store), out, choice=Choice(simulated=True))
-    assert names(out) == ["SIMULATED"]
-
-
-def test_the_mark_is_there_before_the_first_file(store, out, monkeypatch):
-    run = simulated_run(store)
-
-    replace_path = Path.replace
-
-    def move(path, target):
-        if target.parent == out and target.name != "SIMULATED":
-            raise OSError("no space left on device")
-        return replace_path(path, target)
-
-    monkeypatch.setattr(Path, "replace", move)
-    with pytest.raises(OSError, match="no space left"):
-        export(store, run, out, choice=Choice(simulated=True))
-    assert names(out) == [".export-pending", "SIMULATED"]
-    monkeypatch.undo()
-    export(store, run, out, choice=Choice(simulated=True))
-    assert verify(out).faults == ()
-
-
-def test_no_mark_is_left_by_an_export_that_fails_before(store, out):
-    run = made_up_run(store, DIGITS, indices=(3,), trainer=SIMULATED)
-    finish(store, run, 3, train_top1=np.array([1, 1251]))
-    with pytest.raises(NotEncodable):
-        export(store, run, out, choice=Choice(simulated=True))
-    assert not out.exists()
-
-
 def test_a_folder_that_cannot_be_written_is_one_clear_line(store, run, out):
     finish_all(store, run)
     out.write_text("not a folder")
@@ -379,76 +232,6 @@ def fill_with_copies(connection, store, run):
     connection.execute(
         text("UPDATE jobs SET state = 'succeeded' WHERE run_id = :run_id"), {"run_id": run.id}
     )
-
-
-def manifest_of(folder):
-    return json.loads((folder / "manifest.json").read_text())
-
-
-def test_the_manifest_says_what_is_there(store, run, out):
-    finish(store, run, 3)
-    finish(store, run, 5, status="diverged", epochs=1)
-    store.jobs.fail(claimed(store, run, 7), "boom", kind="Boom", max_attempts=1, backoff_s=0)
-    export(store, run, out, formats=("blox", "csv"), choice=Choice())
-    manifest = manifest_of(out)
-    assert manifest["schema"] == 1
-    assert manifest["recipe"] == DIGITS.to_dict()
-    assert manifest["recipe_fingerprint"] == DIGITS.fingerprint
-    assert (manifest["dataset"], manifest["trainer"]) == ("digits", "torch")
-    assert (manifest["units"]["latency"], manifest["units"]["train_time_s"]) == ("ms", "s")
-    (seed,) = manifest["seeds"]
-    assert seed["counts"] == {"succeeded": 1, "diverged": 1, "failed": 1, "missing": 91_122}
-    assert (seed["indices"], seed["diverged"], seed["failed"]) == ("3", "5", "7")
-    assert seed["missing"] == "0-2,4,6,8-91124"
-    assert (seed["code_version"], seed["environments"]) == (blox.__version__, 1)
-    stems = ("blox-base-0", "blox-env-0", "blox-ext-0", "blox-info")
-    expected = [f"{stem}.{format}" for stem in stems for format in ("blox", "csv")]
-    assert [file["name"] for file in manifest["files"]] == expected
-    for file in manifest["files"]:
-        data = (out / file["name"]).read_bytes()
-        assert (file["bytes"], file["rows"]) == (len(data), 1)
-        assert file["sha256"] == hashlib.sha256(data).hexdigest()
-    assert manifest["files"][0]["header"]["epochs"] == 2
-
-
-def test_seeds_exported_one_after_the_other_have_one_manifest(store, run, out):
-    finish_all(store, run)
-    second = made_up_run(store, DIGITS, seed=1, indices=(3, 5, 7))
-    finish_all(store, second)
-    export(store, run, out, choice=Choice())
-    export(store, second, out, choice=Choice())
-    both = contents(out)
-    manifest = manifest_of(out)
-    assert [seed["seed"] for seed in manifest["seeds"]] == [0, 1]
-    assert len(manifest["files"]) == 4 * 3 + 3 * 3
-    assert verify(out).faults == ()
-    export(store, second, out, choice=Choice())
-    assert contents(out) == both  # the same release is the same bytes
-
-
-@pytest.mark.parametrize(
-    ("name", "other"), [("trainer_revision", TRAINER_REVISION + 1), ("trainer", "other")]
-)
-def test_another_trainer_is_kept_apart(store, run, out, name, other):
-    finish_all(store, run)
-    export(store, run, out, choice=Choice())
-    manifest = manifest_of(out) | {name: other}
-    manifest["seeds"][0]["seed"] = 9
-    (out / "manifest.json").write_text(json.dumps(manifest))
-    message = rf"has seed 9, trained otherwise than this run: {name} {other!r}, here"
-    with pytest.raises(ExportRefused, match=message):
-        export(store, run, out, choice=Choice())
-
-
-def test_files_that_no_manifest_knows_are_kept_apart(store, run, out):
-    finish_all(store, run)
-    export(store, run, out, choice=Choice())
-    (out / "blox-base-4.csv").write_text("of somebody")
-    with pytest.raises(ExportRefused, match=r"has blox-base-4\.csv, of which no manifest\.json"):
-        export(store, run, out, choice=Choice())
-    (out / "manifest.json").write_text("{}")
-    with pytest.raises(ExportRefused, match=r"it is no manifest: .*; delete it and its release"):
-        export(store, run, out, choice=Choice())
 
 
 @pytest.mark.parametrize("formats", [("blox", "csv", "pickle"), ("blox", "parquet")])
@@ -525,50 +308,6 @@ def test_progress_is_reported(store, run, out):
     assert reports[0] == (0, 3 * passes)
     assert reports[-1] == (3 * passes, 3 * passes)
     assert reports == sorted(reports)
-
-
-def test_the_card_is_for_people(store, run, out):
-    finish_all(store, run)
-    report = export(store, run, out, choice=Choice())
-    assert report.has_picture
-    assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
-    card = (out / "README.md").read_text()
-    for part in (
-        "# Blox on digits",
-        "3 of the 91,125 architectures",
-        "![accuracy, FLOPs and parameters](accuracy.png)",
-        "| 0 | 3 | 0 | 0 | 91,122 | 2 |",
-        "| 5 | 100.000 | 24.000 | 333 | 444 | `[[[",
-        "| `blox-info.csv` | parameters, FLOPs, arch vectors | 3 |",
-        f"Fingerprint `{DIGITS.fingerprint}`",
-        "Licence: (to be stated here by whoever publishes this release)",
-    ):
-        assert part in card
-    (out / "README.md").write_text("Licence: CC BY 4.0\n")
-    second = made_up_run(store, DIGITS, seed=1, indices=(3, 5, 7))
-    finish_all(store, second)
-    export(store, second, out, choice=Choice())
-    card = (out / "README.md").read_text()
-    assert card.endswith("\nLicence: CC BY 4.0\n")
-    assert "Accuracies are means of 2 seeds." in card
-    assert " epochs with 2 seeds. " in card
-    assert "| 5 | 100.000 | 24.000 | 333 | 444 |" in card
-
-
-def test_a_card_without_a_picture(store, run, out, monkeypatch):
-    finish_all(store, run)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert not export(store, run, out, choice=Choice()).has_picture
-    assert "accuracy.png" not in (out / "README.md").read_text()
-    assert not (out / "accuracy.png").exists()
-
-
-def test_an_old_picture_goes_with_the_old_release(store, run, out, monkeypatch):
-    finish_all(store, run)
-    export(store, run, out, choice=Choice())
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    export(store, run, out, choice=Choice())
-    assert not (out / "accuracy.png").exists()
 
 
 def test_a_block_with_damaged_curves_is_one_clear_line(store, run, out):
