@@ -14,7 +14,7 @@ from blox_core.data.training_data import Images, Labels, TrainingData
 from blox_core.randomness import epoch_order
 from blox_core.recipe import Recipe
 
-Batch = tuple[Tensor, Tensor]  # float32 B x 3 x H x W, int64 B
+Batch = tuple[Tensor, Tensor]  # B x 3 x H x W of the weights' type, int64 B
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,6 +17,11 @@ CUBLAS_VARIABLE: Final = "CUBLAS_WORKSPACE_CONFIG"
 CUBLAS_DETERMINISTIC: Final = ":4096:8"
 
 
+def weight_type(recipe: Recipe) -> torch.dtype:
+    """Return the type of weights and images: float64 for fp64, else float32."""
+    return torch.float64 if recipe.precision == "fp64" else torch.float32
+
+
 @contextmanager
 def numerics(recipe: Recipe, device: torch.device) -> Iterator[None]:
     """Set precision, determinism and CPU threads as a recipe says, and restore them afterwards."""

@@ -23,7 +23,7 @@ class Recipe:
 
     Pixels are scaled to 0 … 1 before `mean` and `std` (of red, green and blue) normalise them. An
     augmentation whose number is 0 is off. `cpu_threads` counts on a CPU only, where the last bits
-    of a result depend on it.
+    of a result depend on it, and `cuda_graphs` on a GPU only, where False means eager steps.
     """
 
     dataset: str
@@ -57,6 +57,8 @@ class Recipe:
     precision: str
     deterministic: bool
     channels_last: bool
+    cuda_graphs: bool
+    compiled: bool
     cpu_threads: int
 
     def __post_init__(self) -> None:
@@ -146,6 +148,8 @@ _CIFAR100: Final = Recipe(
     precision="tf32",
     deterministic=True,
     channels_last=True,
+    cuda_graphs=True,
+    compiled=False,
     cpu_threads=4,
 )
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from blox_core.errors import RecipeError
 
 DATASETS: Final = ("cifar100", "cifar10", "digits")
-PRECISIONS: Final = ("fp32", "tf32", "bf16")
+PRECISIONS: Final = ("fp64", "fp32", "tf32", "bf16")
 SCHEDULES: Final = ("cosine",)
 # Three reductions halve the image; the last one needs 2 x 2 pixels.
 MIN_RESOLUTION: Final = 8
@@ -103,5 +103,7 @@ _RULES: Final[dict[str, Rule]] = {
     "precision": _one_of(*PRECISIONS),
     "deterministic": _flag(),
     "channels_last": _flag(),
+    "cuda_graphs": _flag(),
+    "compiled": _flag(),
     "cpu_threads": _int_from(1),
 }

@@ -19,6 +19,7 @@ from blox_core.errors import TrainingStopped
 from blox_core.identity import CheckpointIdentity
 from blox_core.metrics import EpochMetrics, Score, best_epoch
 from blox_core.model import build_model
+from blox_core.numerics import weight_type
 from blox_core.randomness import Stream, seeded_torch
 from blox_core.recipe import Recipe
 from blox_core.space import Architecture
@@ -119,7 +120,7 @@ class Trainer:
         half = self._recipe.precision == "bf16"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
             logits: Tensor = self._model(images)
-        return logits.float()
+        return logits.float() if half else logits
 
     def _stop_if_asked(self) -> None:
         if self._should_stop is not None and self._should_stop():
@@ -182,7 +183,7 @@ def initial_model(architecture: Architecture, recipe: Recipe, seed: int) -> nn.M
     with seeded_torch(seed, Stream.INITIALISATION):
         model = build_model(architecture.arch_vec, recipe.classes, recipe.stem_channels)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    return model.to(memory_format=layout)
+    return model.to(weight_type(recipe)).to(memory_format=layout)
 
 
 def learning_rate(recipe: Recipe, epoch: int) -> float:

@@ -14,9 +14,9 @@ from blox_core.recipe import PRESETS, Recipe, preset
 
 # They are in stores and checkpoints: a change makes every run and checkpoint a foreign one.
 FINGERPRINTS = {
-    "cifar100": "6eca4f692a4eadda98c56e748414345cfbe43aa71005232c52745e3db34ba7a0",
-    "cifar10": "0fb77ae9ced357a76ff318e74a102530a78dfcc7e392c57408ccbd3bae9ec2ef",
-    "digits": "e8a6c56e1f73e9e8d3634d9d22ea11f7712867239c8977fdd615d7e1ddb68e4a",
+    "cifar100": "f3249f6549bc41d494730edbec6bcff5ff6db169de1e2d4d4fd6c425353f2ade",
+    "cifar10": "e9dce5c52f2b80497192482ec04d55f14e9c32fbd56cccd63be4b25c38cd69c8",
+    "digits": "989b63791e215e7db239577bbb2b47b53028f59c750fd48606945e7465d6a5d3",
 }
 # Another allowed value of every field of the published recipe.
 OTHER_VALUES: dict[str, Any] = {
@@ -46,6 +46,8 @@ OTHER_VALUES: dict[str, Any] = {
     "precision": "fp32",
     "deterministic": False,
     "channels_last": False,
+    "cuda_graphs": False,
+    "compiled": True,
     "cpu_threads": 3,
 }
 ONLY_ONE_VALUE = {"schedule"}
@@ -77,6 +79,8 @@ NO_VALUES = {
     "precision": ["fp16"],
     "deterministic": [1],
     "channels_last": ["yes"],
+    "cuda_graphs": [1],
+    "compiled": ["no"],
     "cpu_threads": [0],
 }
 
