@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -55,7 +55,7 @@ def augmentation_figures(effort: Effort) -> list[Figure]:
     data = made_up_data(recipe)
     published = PublishedImages(recipe, data, max(effort.images // LOADER_SHARE, 1))
     single = PublishedImages(recipe, data, max(effort.images // SINGLE_SHARE, 1))
-    batches = Batches(recipe, SEED, data, effort.device)
+    batches = Batches(recipe, data, effort.device)
     loader = DataLoader(
         published, recipe.batch_size, num_workers=effort.workers, persistent_workers=True
     )
@@ -65,7 +65,7 @@ def augmentation_figures(effort: Effort) -> list[Figure]:
         f"torchvision, DataLoader, {effort.workers} workers",
     )
     contenders: tuple[Callable[[], float], ...] = (
-        lambda: rate((pixels for pixels, _ in batches.training(1)), effort.device),
+        lambda: rate(inputs(batches), effort.device),
         lambda: rate((single[index][None] for index in range(len(single))), effort.device),
         lambda: rate(loader, effort.device),
     )
@@ -113,15 +113,20 @@ def rate(batches: Iterable[Tensor], device: torch.device) -> float:
     return images / (time.perf_counter() - start)
 
 
+def inputs(batches: Batches) -> Iterator[Tensor]:
+    """Yield what a model gets in a first epoch."""
+    for positions in batches.training(SEED, 1):
+        pixels, _ = batches.training_batch(positions)
+        yield pixels
+
+
 def check(device: torch.device) -> None:
     """Assert that ours and torchvision give a model the same input for the same parameters."""
     recipe = replace(preset("cifar100"), train_images=CHECKED_IMAGES)
     data = made_up_data(recipe)
     parameters = draw_parameters(recipe, SEED, 1)
     expected = pil_augmentation.model_input(recipe, data.train_images, parameters)
-    ours = torch.cat(
-        [pixels.cpu() for pixels, _ in Batches(recipe, SEED, data, device).training(1)]
-    )
+    ours = torch.cat([pixels.cpu() for pixels in inputs(Batches(recipe, data, device))])
     difference = (ours - expected[epoch_order(CHECKED_IMAGES, SEED, 1)]).abs().max().item()
     if difference > TOLERANCE[device.type]:
         raise AssertionError(f"inputs of a model differ from torchvision's by {difference}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -15,69 +16,79 @@ from blox_core.randomness import epoch_order
 from blox_core.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor]  # B x 3 x H x W of the weights' type, int64 B
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Split:
-    """One split on the device: uint8 images (n, H, W, 3) and int64 labels (n,)."""
-
-    images: Tensor
-    labels: Tensor
-
-    @classmethod
-    def on(cls, device: torch.device, images: Images, labels: Labels) -> Split:
-        """Return a split that was brought to the device."""
-        return cls(
-            images=torch.from_numpy(images).to(device), labels=torch.from_numpy(labels).to(device)
-        )
+Positions = Tensor  # int64 (B,) on the device: which images make a batch
 
 
 class Batches:
-    """The data of one training as batches on its device; the last one may be smaller.
+    """The data of a recipe on a device: positions say which images are a batch's.
 
     All images are on the device from the start, and those of an epoch are augmented before its
-    first batch; a batch is then gathered without waiting for the device.
+    first batch, always in the same memory: making a batch of positions waits for nothing, and
+    can be recorded in a CUDA graph. One training at a time uses it.
     """
 
-    def __init__(self, recipe: Recipe, seed: int, data: TrainingData, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, data: TrainingData, device: torch.device) -> None:
         self._recipe = recipe
-        self._seed = seed
-        self._device = device
-        self._train = Split.on(device, data.train_images, data.train_labels)
-        self._val = Split.on(device, data.val_images, data.val_labels)
-        self._test = Split.on(device, data.test_images, data.test_labels)
+        self.device: Final = device
+        self._images = _on(device, data.train_images)
+        self._labels = _on(device, data.train_labels)
+        held_out = (
+            torch.cat([_on(device, val), _on(device, test)])
+            for val, test in (
+                (data.val_images, data.test_images),
+                (data.val_labels, data.test_labels),
+            )
+        )
+        self._held_out_images, self._held_out_labels = held_out
         self._model_input = ModelInput(recipe, device)
         self._augmentation = Augmentation(recipe, device) if recipe.augmented else None
+        self._epoch_images = torch.empty_like(self._images) if recipe.augmented else self._images
+        self._holes = torch.zeros_like(self._labels)[:, None].repeat(1, 2)
 
-    def training(self, epoch: int) -> Iterator[Batch]:
-        """Yield the augmented batches of an epoch (from 1), which depend on seed and epoch only."""
-        images, holes = self._augmented(epoch)
-        order = torch.from_numpy(epoch_order(len(images), self._seed, epoch)).to(self._device)
-        for chosen in torch.split(order, self._recipe.batch_size):
-            cut = None if holes is None else holes.index_select(0, chosen)
-            pixels = self._model_input(images.index_select(0, chosen), cut)
-            yield pixels, self._train.labels.index_select(0, chosen)
+    def training(self, seed: int, epoch: int) -> Iterator[Positions]:
+        """Augment the images of an epoch (from 1) and yield its batches; the last may be smaller.
 
-    def validation(self) -> Iterator[Batch]:
-        """Yield the validation images, normalised only."""
-        return self._plain(self._val)
+        They depend on seed and epoch only.
+        """
+        if self._augmentation is not None:
+            parameters = draw_parameters(self._recipe, seed, epoch)
+            self._epoch_images.copy_(self._augmentation.augmented(self._images, parameters))
+            self._holes.copy_(torch.from_numpy(parameters.holes))
+        order = torch.from_numpy(epoch_order(len(self._images), seed, epoch)).to(self.device)
+        yield from torch.split(order, self._recipe.batch_size)
 
-    def test(self) -> Iterator[Batch]:
-        """Yield the test images, normalised only."""
-        return self._plain(self._test)
+    def training_batch(self, positions: Positions) -> Batch:
+        """Return a batch of the prepared epoch."""
+        holes = self._holes.index_select(0, positions) if self._recipe.cutout_size else None
+        pixels = self._model_input(self._epoch_images.index_select(0, positions), holes)
+        return pixels, self._labels.index_select(0, positions)
 
-    def _augmented(self, epoch: int) -> tuple[Tensor, Tensor | None]:
-        """Return an epoch's training images and, for a cutout, the centres of their holes."""
-        if self._augmentation is None:
-            return self._train.images, None
-        parameters = draw_parameters(self._recipe, self._seed, epoch)
-        images = self._augmentation.augmented(self._train.images, parameters)
-        if not self._recipe.cutout_size:
-            return images, None
-        return images, torch.from_numpy(parameters.holes).to(self._device)
+    def validation(self) -> Iterator[Positions]:
+        """Yield the batches of the validation images, for `held_out_batch`."""
+        return self._held_out(0, self._recipe.val_images)
 
-    def _plain(self, split: Split) -> Iterator[Batch]:
-        size = self._recipe.eval_batch_size
-        parts = (torch.split(values, size) for values in (split.images, split.labels))
-        for images, labels in zip(*parts, strict=True):
-            yield self._model_input(images), labels
+    def test(self) -> Iterator[Positions]:
+        """Yield the batches of the test images, for `held_out_batch`."""
+        return self._held_out(self._recipe.val_images, len(self._held_out_labels))
+
+    def held_out_batch(self, positions: Positions) -> Batch:
+        """Return a batch of validation or test images, normalised only."""
+        pixels = self._model_input(self._held_out_images.index_select(0, positions))
+        return pixels, self._held_out_labels.index_select(0, positions)
+
+    def _held_out(self, start: int, end: int) -> Iterator[Positions]:
+        positions = torch.arange(start, end, device=self.device)
+        yield from torch.split(positions, self._recipe.eval_batch_size)
+
+
+@lru_cache(maxsize=1)
+def kept_batches(recipe: Recipe, data: TrainingData, device: torch.device) -> Batches:
+    """Return the batches of these arguments, kept from one training of a process to the next.
+
+    Data are uploaded once, and a worker's next model finds the same memory.
+    """
+    return Batches(recipe, data, device)
+
+
+def _on(device: torch.device, values: Images | Labels) -> Tensor:
+    return torch.from_numpy(values).to(device)

@@ -57,6 +57,8 @@ def _algorithms(*, deterministic: bool) -> Iterator[None]:
     with (
         _attribute(cudnn, "deterministic", deterministic),
         _attribute(cudnn, "benchmark", not deterministic),
+        # It would fill fresh memory for code that reads it before writing: ours does not.
+        _attribute(torch.utils.deterministic, "fill_uninitialized_memory", False),
     ):
         torch.set_deterministic_debug_mode("error" if deterministic else "default")
         try:

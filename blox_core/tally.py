@@ -13,29 +13,32 @@ TOP: Final = 5
 
 
 class Tally:
-    """Correct images and loss of the batches seen so far, summed on their device in int64, float64.
+    """Correct images and loss of the batches since the last score, summed on their device.
 
-    At least one batch is seen before the score is asked for.
+    Counts are int64 and losses float64. Nothing waits for the device before the score is asked.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._images = 0
-        self._correct = torch.zeros(2, dtype=torch.int64, device=device)  # top-1, top-5
+        self._counts = torch.zeros(3, dtype=torch.int64, device=device)  # images, top-1, top-5
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
+
+    @property
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """What `add` changes."""
+        return self._counts, self._loss
 
     def add(self, logits: Tensor, labels: Tensor, losses: Tensor) -> None:
         """Count a batch: logits B x classes, labels and losses B."""
         best = logits.topk(min(TOP, logits.shape[1])).indices  # B x 5, the largest first
         hits = best == labels[:, None]
-        self._correct += torch.stack([hits[:, 0].sum(), hits.sum()])
+        seen = torch.ones_like(labels).sum()
+        self._counts += torch.stack([seen, hits[:, 0].sum(), hits.sum()])
         self._loss += losses.double().sum()
-        self._images += len(labels)
 
-    def is_finite(self) -> bool:
-        """Return whether every loss so far was a finite number."""
-        return bool(self._loss.isfinite())
-
-    def score(self) -> Score:
-        """Return the score of all images so far."""
-        top1, top5 = self._correct.tolist()
-        return Score(top1=top1, top5=top5, loss=self._loss.item() / self._images)
+    def take(self) -> Score:
+        """Return the score of the images seen, one or more, and begin anew."""
+        images, top1, top5 = self._counts.tolist()
+        score = Score(top1=top1, top5=top5, loss=self._loss.item() / images)
+        for values in self.sums:
+            values.zero_()
+        return score

@@ -8,21 +8,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import nn
 
-from blox_core.batches import Batch, Batches
+from blox_core.batches import Batches, Positions
 from blox_core.checkpoint import Checkpoint, Tensors
-from blox_core.data.training_data import TrainingData
 from blox_core.epoch_report import EpochReport
 from blox_core.errors import TrainingStopped
 from blox_core.identity import CheckpointIdentity
 from blox_core.metrics import EpochMetrics, Score, best_epoch
 from blox_core.model import build_model
 from blox_core.numerics import weight_type
+from blox_core.optimizer import Optimizer
 from blox_core.randomness import Stream, seeded_torch
 from blox_core.recipe import Recipe
+from blox_core.replay import runner
 from blox_core.space import Architecture
+from blox_core.steps import EvaluationStep, TrainingStep
 from blox_core.tally import Tally
 
 
@@ -44,22 +45,22 @@ class Trainer:
         architecture: Architecture,
         recipe: Recipe,
         identity: CheckpointIdentity,
-        device: torch.device,
-        data: TrainingData,
+        batches: Batches,
         should_stop: Callable[[], bool] | None,
     ) -> None:
         self._recipe = recipe
         self._identity = identity
-        self._device = device
         self._should_stop = should_stop
-        self._batches = Batches(recipe, identity.seed, data, device)
+        self._batches = batches
+        device = batches.device
         self._model = initial_model(architecture, recipe, identity.seed).to(device)
-        self._optimizer = torch.optim.SGD(
-            self._model.parameters(),
-            lr=recipe.lr,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
+        self._optimizer = Optimizer(self._model, recipe)
+        self._tally = Tally(device)
+        self._training_step = runner(
+            TrainingStep(self._model, self._optimizer, batches, recipe, self._tally), recipe, device
+        )
+        self._evaluation_step = runner(
+            EvaluationStep(self._model, batches, recipe, self._tally), recipe, device
         )
         self._latest: Checkpoint | None = None
 
@@ -89,38 +90,20 @@ class Trainer:
         return EpochMetrics(train=train, val=val, seconds=time.perf_counter() - start)
 
     def _train(self, epoch: int) -> Score:
-        """Take one step on every batch; end at the first loss that is not finite."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._recipe, epoch)
+        """Take one step on every batch."""
+        self._optimizer.set_learning_rate(learning_rate(self._recipe, epoch))
         self._model.train()
-        tally = Tally(self._device)
-        for images, labels in self._batches.training(epoch):
+        for positions in self._batches.training(self._identity.seed, epoch):
             self._stop_if_asked()
-            logits = self._logits(images)
-            losses = cross_entropy(logits, labels, reduction="none")
-            tally.add(logits.detach(), labels, losses.detach())
-            if not tally.is_finite():
-                break
-            self._optimizer.zero_grad()
-            torch.autograd.backward(losses.mean())
-            self._optimizer.step()
-        return tally.score()
+            self._training_step(positions)
+        return self._tally.take()
 
-    @torch.no_grad()
-    def _evaluate(self, batches: Iterable[Batch]) -> Score:
+    def _evaluate(self, batches: Iterable[Positions]) -> Score:
         self._model.eval()
-        tally = Tally(self._device)
-        for images, labels in batches:
+        for positions in batches:
             self._stop_if_asked()
-            logits = self._logits(images)
-            tally.add(logits, labels, cross_entropy(logits, labels, reduction="none"))
-        return tally.score()
-
-    def _logits(self, images: Tensor) -> Tensor:
-        half = self._recipe.precision == "bf16"
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
-            logits: Tensor = self._model(images)
-        return logits.float() if half else logits
+            self._evaluation_step(positions)
+        return self._tally.take()
 
     def _stop_if_asked(self) -> None:
         if self._should_stop is not None and self._should_stop():
@@ -151,31 +134,25 @@ class Trainer:
     def _snapshot(self, metrics: EpochMetrics) -> Checkpoint:
         """Copy the state after an epoch; the copies stay on the device until somebody asks."""
         epochs = (*self._epochs, metrics)
-        model = {name: value.clone() for name, value in self._model.state_dict().items()}
+        model = copied(self._model.state_dict())
         is_best = best_epoch(epochs) == len(epochs)
         return Checkpoint(
             identity=self._identity,
             epochs=epochs,
             model=model,
-            momentum=self._momentum(),
+            momentum=copied(self._optimizer.momentum()),
             best_model=model if self._latest is None or is_best else self._latest.best_model,
         )
 
-    def _momentum(self) -> Tensors:
-        return {
-            name: buffer.clone()
-            for name, parameter in self._model.named_parameters()
-            if (buffer := self._optimizer.state[parameter].get("momentum_buffer")) is not None
-        }
-
     def _restore(self, checkpoint: Checkpoint) -> None:
         self._model.load_state_dict(checkpoint.model)
-        parameters = dict(self._model.named_parameters())
-        for name, buffer in checkpoint.momentum.items():
-            parameter = parameters[name]
-            copy = torch.empty_like(parameter).copy_(buffer)
-            self._optimizer.state[parameter]["momentum_buffer"] = copy
+        self._optimizer.restore(checkpoint.momentum)
         self._latest = checkpoint
+
+
+def copied(tensors: Tensors) -> Tensors:
+    """Return copies on the same device."""
+    return {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 def initial_model(architecture: Architecture, recipe: Recipe, seed: int) -> nn.Module:

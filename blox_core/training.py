@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 
+from blox_core.batches import kept_batches
 from blox_core.checkpoint import Checkpoint
 from blox_core.data.training_data import TrainingData
 from blox_core.epoch_report import EpochReport
@@ -53,7 +54,8 @@ def train(
         identity.check(checkpoint.identity, "the given checkpoint")
     environment = environment_of(device)
     with numerics(recipe, device):
-        trainer = Trainer(architecture, recipe, identity, device, data, should_stop)
+        batches = kept_batches(recipe, data, device)
+        trainer = Trainer(architecture, recipe, identity, batches, should_stop)
         outcome = trainer.run(checkpoint, on_epoch)
     return TrainingResult(
         arch_index=architecture.index,

@@ -75,7 +75,8 @@ def test_batches_are_the_published_pipeline() -> None:
     parameters = draw_parameters(AUGMENTED, SEED, 2)
     expected = pil_augmentation.model_input(AUGMENTED, data.train_images, parameters)
     order = epoch_order(len(expected), SEED, 2)
-    batches = list(Batches(AUGMENTED, SEED, data, CPU).training(2))
+    source = Batches(AUGMENTED, data, CPU)
+    batches = [source.training_batch(chosen) for chosen in source.training(SEED, 2)]
     assert [len(labels) for _, labels in batches] == [8, 8, 4]
     assert torch.equal(torch.cat([pixels for pixels, _ in batches]), expected[order])
     labels = torch.cat([labels for _, labels in batches])

@@ -44,18 +44,20 @@ def test_tally() -> None:
     logits = torch.arange(14.0).reshape(2, 7)  # the largest is the last, the fifth is number 2
     tally.add(logits, torch.tensor([6, 2]), torch.tensor([0.5, 1.0]))
     tally.add(logits[:1], torch.tensor([1]), torch.tensor([3.0]))
-    assert tally.is_finite()
-    assert tally.score() == Score(top1=1, top5=2, loss=1.5)
+    assert tally.take() == Score(top1=1, top5=2, loss=1.5)
+    tally.add(logits[:1], torch.tensor([6]), torch.tensor([2.0]))
+    assert tally.take() == Score(top1=1, top5=1, loss=2.0)
 
 
 def test_tally_of_few_classes() -> None:
     tally = Tally(torch.device("cpu"))
     tally.add(torch.tensor([[0.0, 1.0]]), torch.tensor([0]), torch.tensor([1.0]))
-    assert tally.score() == Score(top1=0, top5=1, loss=1.0)
+    assert tally.take() == Score(top1=0, top5=1, loss=1.0)
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
-def test_tally_that_is_not_finite(loss: float) -> None:
+def test_tally_keeps_a_loss_that_is_not_finite(loss: float) -> None:
     tally = Tally(torch.device("cpu"))
-    tally.add(torch.zeros(1, 2), torch.tensor([0]), torch.tensor([loss]))
-    assert not tally.is_finite()
+    for each in (loss, 1.0):
+        tally.add(torch.zeros(1, 2), torch.tensor([0]), torch.tensor([each]))
+    assert not math.isfinite(tally.take().loss)
