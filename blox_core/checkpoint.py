@@ -7,12 +7,12 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 import torch
 from torch import Tensor
 
-from blox_core.checkpoint_file import foreign, read_checkpoint, write_checkpoint
+from blox_core.checkpoint_file import Payload, foreign, new_checkpoint, read_checkpoint
 from blox_core.identity import CheckpointIdentity
 from blox_core.metrics import EpochMetrics, Score
 
@@ -51,7 +51,9 @@ class Checkpoint:
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint; a file of that name is replaced at once or not at all."""
-        write_checkpoint(path, MAGIC, _encoded(self.on_cpu()))
+        checkpoint = self.on_cpu()
+        with new_checkpoint(path, MAGIC) as payload:
+            _encode(checkpoint, payload)
 
 
 def load_checkpoint(path: str | Path, identity: CheckpointIdentity) -> Checkpoint:
@@ -72,8 +74,7 @@ def _on_cpu(tensors: Tensors) -> Tensors:
     return {name: tensor.cpu() for name, tensor in tensors.items()}
 
 
-def _encoded(checkpoint: Checkpoint) -> bytes:
-    buffer = io.BytesIO()
+def _encode(checkpoint: Checkpoint, payload: Payload) -> None:
     torch.save(
         {
             "identity": asdict(checkpoint.identity),
@@ -82,9 +83,8 @@ def _encoded(checkpoint: Checkpoint) -> bytes:
             "momentum": dict(checkpoint.momentum),
             "best_model": dict(checkpoint.best_model),
         },
-        buffer,
+        cast(IO[bytes], payload),  # write and flush are all that torch asks for
     )
-    return buffer.getvalue()
 
 
 def _decoded(payload: bytes) -> Checkpoint:

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from blox_core.checkpoint_file import foreign, read_checkpoint, write_checkpoint
+from blox_core.checkpoint_file import foreign, new_checkpoint, read_checkpoint
 from blox_core.environment import NONE, Environment
 from blox_core.epoch_report import EpochReport
 from blox_core.errors import TrainingStopped
@@ -40,7 +40,8 @@ class SimulatedCheckpoint:
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint; a file of that name is replaced at once or not at all."""
-        write_checkpoint(path, MAGIC, json.dumps(asdict(self)).encode("ascii"))
+        with new_checkpoint(path, MAGIC) as payload:
+            payload.write(json.dumps(asdict(self)).encode("ascii"))
 
 
 def load_simulated_checkpoint(

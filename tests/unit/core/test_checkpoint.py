@@ -6,6 +6,9 @@ import hashlib
 import io
 import os
 import pickle
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 
+from blox_core import checkpoint_file
 from blox_core.checkpoint import MAGIC, Checkpoint, load_checkpoint
 from blox_core.errors import CheckpointError
 from blox_core.identity import CheckpointIdentity
@@ -100,6 +104,51 @@ def test_failed_write_leaves_the_old_file(
         checkpoint.save(path)
     assert path.read_bytes() == b"older"
     assert list(tmp_path.iterdir()) == [path]
+
+
+class FullDisk(io.BytesIO):
+    """A file on a disk with room for a number of bytes."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+
+    def write(self, piece: Any) -> int:
+        if self.tell() + len(piece) > self._room:
+            raise OSError(28, "No space left on device")
+        return super().write(piece)
+
+
+@pytest.mark.parametrize("room", [10, 100, 800, 2_000])
+def test_full_disk_is_an_error_of_the_disk(
+    room: int, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def replacing(_: Path) -> Iterator[FullDisk]:
+        yield FullDisk(room)
+
+    monkeypatch.setattr(checkpoint_file, "replacing", replacing)
+    with pytest.raises(OSError, match="No space left on device"):
+        checkpoint.save(tmp_path / "a.checkpoint")
+
+
+def test_file_is_what_it_was_in_the_first_version(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "a.checkpoint"
+    checkpoint.save(path)
+    data = path.read_bytes()
+    assert data == with_payload(data[len(MAGIC) + 32 :])
+    path.write_bytes(saved(torch.load(io.BytesIO(data[len(MAGIC) + 32 :]), weights_only=True)))
+    assert load_checkpoint(path, IDENTITY).epochs == checkpoint.epochs
+
+
+def test_nothing_is_copied_to_be_written(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    large = {"weight": torch.zeros(1 << 21)}  # 8 MiB
+    tracemalloc.start()
+    try:
+        replace(checkpoint, model=large).save(tmp_path / "a.checkpoint")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(CheckpointIdentity)])

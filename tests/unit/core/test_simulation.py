@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blox_core.checkpoint_file import write_checkpoint
+from blox_core.checkpoint_file import new_checkpoint
 from blox_core.epoch_report import EpochReport
 from blox_core.errors import CheckpointError, RecipeError, TrainingStopped
 from blox_core.identity import CheckpointIdentity
@@ -280,6 +280,7 @@ class TestCheckpoint:
         ],
     )
     def test_what_blox_does_not_write(self, path: Path, payload: bytes) -> None:
-        write_checkpoint(path, MAGIC, payload)
+        with new_checkpoint(path, MAGIC) as file:
+            file.write(payload)
         with pytest.raises(CheckpointError, match=r"not what Blox writes \(\w+\); start without"):
             load_simulated_checkpoint(path, IDENTITY)
