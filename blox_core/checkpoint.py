@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from blox_core.checkpoint_file import Payload, foreign, new_checkpoint, read_checkpoint
+from blox_core.host_copy import host_copies, work_so_far
 from blox_core.identity import CheckpointIdentity
 from blox_core.metrics import EpochMetrics, Score
 
@@ -34,6 +35,12 @@ class Checkpoint:
     model: Tensors
     momentum: Tensors
     best_model: Tensors
+    _made_by: torch.cuda.Event | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Note which work of a GPU makes the tensors, in the thread that has queued it."""
+        tensors = (tensor for part in self._parts() for tensor in part.values())
+        object.__setattr__(self, "_made_by", work_so_far(tensors))
 
     @property
     def epoch(self) -> int:
@@ -41,19 +48,21 @@ class Checkpoint:
         return len(self.epochs)
 
     def on_cpu(self) -> Checkpoint:
-        """Return the checkpoint with its tensors in main memory."""
-        return replace(
-            self,
-            model=_on_cpu(self.model),
-            momentum=_on_cpu(self.momentum),
-            best_model=_on_cpu(self.best_model),
-        )
+        """Return the checkpoint with its tensors in main memory; any thread may ask for it.
+
+        A GPU goes on with what was queued for it after the checkpoint was made.
+        """
+        model, momentum, best_model = host_copies(self._parts(), self._made_by)
+        return replace(self, model=model, momentum=momentum, best_model=best_model)
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint; a file of that name is replaced at once or not at all."""
         checkpoint = self.on_cpu()
         with new_checkpoint(path, MAGIC) as payload:
             _encode(checkpoint, payload)
+
+    def _parts(self) -> tuple[Tensors, Tensors, Tensors]:
+        return self.model, self.momentum, self.best_model
 
 
 def load_checkpoint(path: str | Path, identity: CheckpointIdentity) -> Checkpoint:
@@ -68,10 +77,6 @@ def load_checkpoint(path: str | Path, identity: CheckpointIdentity) -> Checkpoin
         raise foreign(path, error) from error
     identity.check(checkpoint.identity, f"checkpoint {path}")
     return checkpoint
-
-
-def _on_cpu(tensors: Tensors) -> Tensors:
-    return {name: tensor.cpu() for name, tensor in tensors.items()}
 
 
 def _encode(checkpoint: Checkpoint, payload: Payload) -> None:
