@@ -23,7 +23,11 @@ class Saveable(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
-    """A finished epoch (from 1) of `epochs`; `checkpoint()` makes the checkpoint after it."""
+    """A finished epoch (from 1) of `epochs`; `checkpoint()` makes the checkpoint after it.
+
+    Any thread may call `checkpoint`, also later: the training goes on meanwhile, and changes
+    nothing that a checkpoint is made from.
+    """
 
     epoch: int
     epochs: int

@@ -7,8 +7,10 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
+from blox_core.checkpoint_writer import CheckpointWriter
 from blox_core.epoch_report import EpochReport, Saveable
 from blox_core.errors import CheckpointError
 from blox_core.identity import CheckpointIdentity
@@ -55,6 +57,8 @@ class JobCheckpoints:
     """The checkpoints of one job of a store, in a folder that is made if it is not there.
 
     `load` reads one, or raises CheckpointError; `every_s` is the least time between two of them.
+    They are written beside the training, which goes on in a `with` block: after it nothing is
+    written unless told to.
     """
 
     def __init__(
@@ -73,8 +77,20 @@ class JobCheckpoints:
         self._load = load
         self._stem = job_stem(store_id, lease.run_id, lease.arch_index)
         self._path = checkpoint_path(folder, store_id, lease)
+        self._writer = CheckpointWriter(self._path)
         self._every_s = every_s
-        self._saved_at = time.monotonic()
+        self._begun_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._writer.stop()
 
     def latest(self) -> Saveable | None:
         """Return the checkpoint of the most epochs, whichever lease wrote it, None without any.
@@ -92,23 +108,34 @@ class JobCheckpoints:
                 best = found
         return best
 
-    def save(self, checkpoint: Saveable) -> None:
-        """Write a checkpoint in place of this lease's last one."""
-        checkpoint.save(self._path)
-        self._saved_at = time.monotonic()
-
     def after_epoch(self, report: EpochReport) -> None:
-        """Write a checkpoint if the last one is old enough and the training goes on."""
-        due = time.monotonic() - self._saved_at >= self._every_s
-        if due and report.epoch < report.epochs:
-            self.save(report.checkpoint())
+        """Have a checkpoint written if the last one is old enough and the training goes on.
+
+        Raises what an earlier one has met, unless the training is over: its result comes first.
+        """
+        if report.epoch == report.epochs:
+            return
+        self._writer.check()
+        if time.monotonic() - self._begun_at >= self._every_s:
+            self._begun_at = time.monotonic()
+            self._writer.offer(report.checkpoint)
+
+    def save(self, checkpoint: Saveable) -> None:
+        """Write a checkpoint here and now, if this lease's last one is older. Raises OSError."""
+        self._writer.save(checkpoint)
+
+    def check(self) -> None:
+        """Raise what a checkpoint has met that was written beside the training."""
+        self._writer.check()
 
     def drop_own(self) -> None:
         """Delete this lease's checkpoint, which is no use to anybody once the job has ended."""
+        self._writer.stop()
         self._path.unlink(missing_ok=True)
 
     def drop(self) -> None:
         """Delete all checkpoints of the job; only for the one who holds it."""
+        self._writer.stop()
         drop_checkpoints(self._folder, self._stem)
 
 

@@ -180,7 +180,8 @@ class _Attempt:
         on_epoch: JobReport,
     ) -> JobOutcome:
         try:
-            result = self._train(architecture, recipe, checkpoints, on_epoch)
+            with checkpoints:
+                result = self._train(architecture, recipe, checkpoints, on_epoch)
         except TrainingStopped as stop:
             return self._stopped(stop, checkpoints)
         return self._written(result, checkpoints)
@@ -206,7 +207,8 @@ class _Attempt:
 
         def epoch_ended(report: EpochReport) -> None:
             self._heartbeat.epoch = report.epoch
-            checkpoints.after_epoch(report)
+            if not self._heartbeat.lost:
+                checkpoints.after_epoch(report)
             on_epoch(self._lease, report)
 
         return self._trainer.train(
@@ -247,6 +249,7 @@ class _Attempt:
         checkpoints.drop()
         if kept is not None:
             kept.unlink(missing_ok=True)
+        checkpoints.check()  # the result is safe, but the node's disk is not as it should be
         return self._ended(Ending.COMPLETED, result=result)
 
     def _kept(self, result: TrainingResult) -> Path | None:

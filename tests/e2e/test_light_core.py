@@ -17,6 +17,7 @@ LIGHT = [
     "blox_core.identity",
     "blox_core.epoch_report",
     "blox_core.checkpoint_file",
+    "blox_core.checkpoint_writer",
     "blox_core.trainer_revision",
     "blox_core.simulation",
     "blox_worker.commands",

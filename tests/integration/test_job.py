@@ -2,13 +2,15 @@
 
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sqlalchemy import select, update
 
 from blox_core import training
-from blox_core.errors import DatasetMissing
+from blox_core.checkpoint import Checkpoint
+from blox_core.errors import DatasetMissing, TrainingStopped
 from blox_core.recipe import preset
 from blox_store.store import JobState, NoClaim, Store, schema
 from blox_worker.checkpoints import job_stem
@@ -26,6 +28,8 @@ from tests.job_runs import (
 from tests.results import made_up_result
 from tests.servers import wait_until
 from tests.tiny import TINY
+
+SAVE = Checkpoint.save
 
 
 def test_a_job_is_trained_and_its_result_is_stored(database_url, worker):
@@ -135,6 +139,93 @@ def test_a_folder_that_cannot_be_written_is_the_nodes_fault(store, worker):
 
 
 @pytest.fixture
+def full_disk_at(monkeypatch):
+    """Makes the disk full when the checkpoint after an epoch is written."""
+
+    def arrange(epoch):
+        def save(checkpoint, path):
+            if checkpoint.epoch == epoch:
+                raise OSError(28, "No space left on device")
+            SAVE(checkpoint, path)
+
+        monkeypatch.setattr(Checkpoint, "save", save)
+
+    return arrange
+
+
+def test_a_full_disk_is_the_nodes_fault_after_the_next_epoch(store, worker, full_disk_at, caplog):
+    full_disk_at(1)
+    run = make_run(store)
+    epochs = []
+
+    def let_it_fail(lease, report):
+        epochs.append(report.epoch)
+        wait_until(lambda: "No space left on device" in caplog.text, "the failure")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        execute(store, run, worker, on_epoch=let_it_fail)
+    assert epochs == [1]
+    (job,) = store.jobs.matching(run.id)
+    assert (job.state, job.attempts) == (JobState.PENDING, 0)
+    assert checkpoint_files(worker) == []
+
+
+def test_a_disk_that_is_full_after_the_last_epoch_but_one_costs_no_result(
+    store, worker, undisturbed, full_disk_at, caplog
+):
+    full_disk_at(2)
+    run = make_run(store)
+
+    def let_it_fail(lease, report):
+        if report.epoch == 2:
+            wait_until(lambda: "No space left on device" in caplog.text, "the failure")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        execute(store, run, worker, on_epoch=let_it_fail)
+    assert_same_result(stored(store, run)[0], undisturbed)
+    (job,) = store.jobs.matching(run.id)
+    assert (job.state, job.attempts) == (JobState.SUCCEEDED, 0)
+    assert checkpoint_files(worker) == []
+
+
+def test_a_stop_while_a_checkpoint_is_written_leaves_it_whole(
+    store, worker, undisturbed, monkeypatch
+):
+    run = make_run(store)
+    stop = threading.Event()
+
+    def save(checkpoint, path):
+        assert stop.wait(60)
+        SAVE(checkpoint, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", save)
+        outcome = execute(store, run, worker, stop=stop, on_epoch=lambda *_: stop.set())
+    assert outcome.ending is Ending.STOPPED
+    assert len(written(worker)) == len(checkpoint_files(worker)) == 1
+    resumed = []
+    execute(store, run, worker, on_epoch=lambda lease, report: resumed.append(report.epoch))
+    assert resumed == [2, 3]
+    assert_same_result(stored(store, run)[0], undisturbed)
+
+
+def test_no_checkpoint_is_begun_once_the_lease_is_lost(store, tmp_path, monkeypatch):
+    worker = make_worker(tmp_path, lease_s=0.1, heartbeat_s=0.05)
+    run = make_run(store)
+
+    def train(*arguments, on_epoch, should_stop, **options):
+        with store._database.write() as connection:
+            connection.execute(update(schema.jobs).values(lease_token="0" * 32))
+        wait_until(should_stop, "the heartbeat to notice")
+        on_epoch(SimpleNamespace(epoch=1, epochs=3, checkpoint=lambda: pytest.fail("asked for")))
+        raise TrainingStopped("stopped", None)
+
+    monkeypatch.setattr(training, "train", train)
+    assert execute(store, run, worker).ending is Ending.LEASE_LOST
+    assert checkpoint_files(worker) == []
+
+
+@pytest.fixture
 def fail_without_lease(store, monkeypatch):
     """Makes every training lose its lease and then fail in the given way."""
 
@@ -191,7 +282,7 @@ def test_what_was_written_after_the_job_had_ended_elsewhere_does_not_stay(store,
         if report.epoch == 1:
             store.jobs.release(lease, report.epoch)
             store.results.complete(claim_for_another(store, run), made_up_result())
-            assert len(checkpoint_files(worker)) == 1
+            wait_until(lambda: written(worker), "a checkpoint")
 
     assert execute(store, run, worker, on_epoch=be_late).ending is Ending.LEASE_LOST
     assert checkpoint_files(worker) == []
@@ -208,6 +299,11 @@ def test_the_lease_is_renewed_while_an_epoch_lasts_longer_than_it(store, tmp_pat
         wait_until(lambda: lease_end(store) > started + 2 * lease.duration_s, "heartbeats")
 
     assert execute(store, run, worker, on_epoch=outlast_the_lease).ending is Ending.COMPLETED
+
+
+def written(worker):
+    """The checkpoints that are complete."""
+    return list(worker.settings.checkpoint_dir.glob("*.checkpoint"))
 
 
 def lease_end(store):

@@ -1,8 +1,10 @@
 import os
+import threading
 from types import SimpleNamespace
 
 import pytest
 
+from blox_core.atomic_file import replacing
 from blox_core.checkpoint import load_checkpoint
 from blox_core.data import load_data
 from blox_core.space import Architecture
@@ -136,5 +138,67 @@ def test_a_lease_can_drop_its_own_checkpoint_alone(tmp_path, made):
 @pytest.mark.parametrize(("every_s", "epoch", "written"), [(0, 1, 1), (600, 1, 0), (0, 3, 0)])
 def test_a_checkpoint_is_written_when_it_is_due_and_of_use(tmp_path, made, every_s, epoch, written):
     report = SimpleNamespace(epoch=epoch, epochs=3, checkpoint=lambda: made[epoch - 1])
-    of_lease(tmp_path, "t1", every_s=every_s).after_epoch(report)
+    with of_lease(tmp_path, "t1", every_s=every_s) as checkpoints:
+        checkpoints.after_epoch(report)
     assert len(names(tmp_path)) == written
+
+
+@pytest.mark.parametrize("drop", [JobCheckpoints.drop, JobCheckpoints.drop_own])
+def test_nothing_is_written_after_a_drop(tmp_path, drop):
+    begun, free = threading.Event(), threading.Event()
+    checkpoints = of_lease(tmp_path, "t1")
+    report = SimpleNamespace(epoch=1, epochs=3, checkpoint=lambda: SlowCheckpoint(begun, free))
+    checkpoints.after_epoch(report)
+    assert begun.wait(60)
+    dropping = threading.Thread(target=drop, args=(checkpoints,))
+    dropping.start()
+    free.set()
+    dropping.join(60)
+    assert names(tmp_path) == []
+
+
+class SlowCheckpoint:
+    """Writes its file in two pieces."""
+
+    epoch = 1
+
+    def __init__(self, begun, free):
+        self._begun, self._free = begun, free
+
+    def save(self, path):
+        with replacing(path) as file:
+            file.write(b"half a ")
+            self._begun.set()
+            assert self._free.wait(60)
+            file.write(b"checkpoint")
+
+
+def reported(checkpoints, epoch):
+    checkpoints.after_epoch(SimpleNamespace(epoch=epoch, epochs=3, checkpoint=lambda: Unwritable))
+
+
+@pytest.mark.parametrize(
+    "later", [lambda checkpoints: reported(checkpoints, 2), JobCheckpoints.check]
+)
+def test_a_failed_write_is_raised_after_the_next_epoch_or_when_asked(tmp_path, later):
+    with of_lease(tmp_path, "t1") as checkpoints:
+        reported(checkpoints, 1)
+    reported(checkpoints, 3)  # the training is over, and its result comes first
+    with pytest.raises(OSError, match="No space left on device"):
+        later(checkpoints)
+
+
+def test_a_failed_write_is_raised_though_no_other_is_due(tmp_path):
+    with of_lease(tmp_path, "t1", every_s=600.0) as checkpoints:
+        checkpoints._begun_at -= 601
+        reported(checkpoints, 1)
+    with pytest.raises(OSError, match="No space left on device"):
+        reported(checkpoints, 2)
+
+
+class Unwritable:
+    epoch = 1
+
+    @staticmethod
+    def save(path):
+        raise OSError(28, "No space left on device")
