@@ -7,6 +7,9 @@
     ├── DatasetMissing             FileNotFoundError   the training data is not on this node
     ├── ExtraMissing               ImportError    an optional dependency is not installed
     ├── CheckpointError            ValueError     a checkpoint is corrupt or of another job
+    ├── LoadError                  ValueError     nothing can be measured of such a load
+    ├── MeasurementFailed          RuntimeError   a process that was measured has failed
+    │   └── DeviceOutOfMemory                     the device has too little memory for the load
     └── TrainingStopped            RuntimeError   a training ended early because it was asked to
 
 `blox_store.errors` and `blox_worker.errors` add those of their packages.
@@ -53,6 +56,18 @@ class ExtraMissing(BloxError, ImportError):
 
 class CheckpointError(BloxError, ValueError):
     """A checkpoint file that is corrupt, or that belongs to another training."""
+
+
+class LoadError(BloxError, ValueError):
+    """A load of which no throughput can be measured."""
+
+
+class MeasurementFailed(BloxError, RuntimeError):
+    """A measurement of throughput that ended early because one of its processes failed."""
+
+
+class DeviceOutOfMemory(MeasurementFailed):
+    """A load that needs more memory than the device has."""
 
 
 class TrainingStopped(BloxError, RuntimeError):
