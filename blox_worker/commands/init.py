@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
-from blox_core.errors import RecipeError
-from blox_core.recipe import PRESETS, Recipe, preset
+from blox_core.recipe import Recipe
 from blox_core.recipe_fields import SEED_LIMIT
 from blox_core.simulation import SIMULATED
 from blox_core.space import SPACE_SIZE
@@ -16,6 +18,7 @@ from blox_worker.arch_indices import parse_indices
 from blox_worker.new_run import MadeRun, make_run
 from blox_worker.next_step import next_step
 from blox_worker.priority import MAX_PRIORITY
+from blox_worker.recipe_options import changed, recipe_options
 from blox_worker.settings import RunSettings
 from blox_worker.trainers import TRAINERS
 from blox_worker.wording import counted
@@ -25,15 +28,8 @@ def _indices(context: click.Context, option: click.Parameter, text: str | None) 
     return list(range(SPACE_SIZE)) if text is None else parse_indices(text)
 
 
-def _recipe(context: click.Context, option: click.Parameter, name: str) -> Recipe:
-    try:
-        return preset(name)
-    except RecipeError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command()
-@click.option("--recipe", required=True, callback=_recipe, help=f"One of {', '.join(PRESETS)}.")
+@recipe_options()
 @click.option(
     "--seed", required=True, type=click.IntRange(0, SEED_LIMIT - 1), help="Seed of every training."
 )
@@ -58,6 +54,7 @@ def _recipe(context: click.Context, option: click.Parameter, name: str) -> Recip
 @command_line.database_option
 def init(
     recipe: Recipe,
+    changes: Mapping[str, Any],
     seed: int,
     indices: list[int],
     trainer: str | None,
@@ -65,6 +62,7 @@ def init(
     database: str | None,
 ) -> None:
     """Make a run and its jobs, or add jobs to a run; makes the store if there is none."""
+    recipe = changed(recipe, changes)
     trainer = trainer or read_settings(RunSettings).trainer
     with Store(command_line.database_url(database), migrate=True) as store:
         click.echo("params and FLOPs of all architectures: computed once, seconds to a minute")

@@ -136,6 +136,7 @@ def test_the_database_may_come_from_the_environment(commands, tmp_path):
         ("blox train", 2, "Missing option '--local'"),
         ("blox init --seed 0", 2, "Missing option '--recipe'"),
         ("blox init --recipe imagenet --seed 0", 2, "'imagenet'"),
+        ("blox init --recipe digits --seed 0 --set lr=0", 2, "lr = 0: a float above 0 is allowed"),
         ("blox init --recipe digits --seed -1", 2, "-1 is not in the range"),
         ("blox init --recipe digits --seed 0 --indices 91125", 2, "arch indices from 0 to 91124"),
         ("blox init --recipe digits --seed 0 --indices a-b", 2, "numbers and ranges such as"),

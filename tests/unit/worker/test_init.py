@@ -1,10 +1,11 @@
 import shutil
+from dataclasses import replace
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from blox_core.recipe import preset
+from blox_core.recipe import Recipe, preset
 from blox_core.simulation import SIMULATION_REVISION
 from blox_core.space import SPACE_SIZE
 from blox_core.trainer_revision import TRAINER_REVISION
@@ -99,6 +100,18 @@ def test_the_trainer_is_of_the_option_then_of_the_variable(url, options, variabl
 def test_a_simulation_is_a_run_of_its_own(url):
     make(url, "--indices", "7")
     assert "made run 2: " in make(url, "--indices", "7", "--trainer", "simulated")[1]
+
+
+def test_a_changed_recipe_is_a_run_of_its_own(url):
+    make(url, "--indices", "7")
+    changes = ("--set", "precision=bf16", "--set", "epochs=2")
+    recipe = replace(preset("digits"), precision="bf16", epochs=2)
+    made = make(url, "--indices", "7", *changes)[1]
+    assert made.startswith(f"made run 2: digits, recipe {recipe.fingerprint[:8]}, seed 4")
+    assert make(url, "--indices", "7", *changes)[1].startswith("found run 2: ")
+    assert make(url, "--indices", "7", "--set", "epochs=5")[1].startswith("found run 1: ")
+    with Store(url) as store:
+        assert Recipe.from_dict(store.runs.find(2).recipe) == recipe
 
 
 def test_a_variable_that_is_not_allowed(url):

@@ -1,0 +1,73 @@
+"""A recipe as a command line gives it: a preset, and the fields that differ from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from blox_core.errors import RecipeError
+from blox_core.recipe import PRESETS, Recipe, preset
+
+
+def recipe_options(default: str | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """Add `--recipe` and `--set` to a command, which takes them as `recipe` and `changes`."""
+    needed: dict[str, Any] = (
+        {"required": True} if default is None else {"default": default, "show_default": True}
+    )
+    recipe_option = click.option(
+        "--recipe",
+        **needed,
+        callback=_preset,
+        help=f"One of {', '.join(PRESETS)}.",
+    )
+    set_option = click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        callback=_changes,
+        help="Change a field of the recipe, such as precision=bf16; may be given several times.",
+    )
+    return lambda function: recipe_option(set_option(function))
+
+
+def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """Return the recipe with other values of some fields; raise click.BadParameter."""
+    try:
+        return Recipe.from_dict({**recipe.to_dict(), **changes})
+    except RecipeError as error:
+        raise click.BadParameter(
+            f"{error}; VALUE is JSON, such as true, 0.5 or [0.5, 0.5, 0.5], or else text",
+            param_hint="--set",
+        ) from error
+
+
+def _preset(context: click.Context, option: click.Parameter, name: str) -> Recipe:
+    try:
+        return preset(name)
+    except RecipeError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _changes(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{text!r}: FIELD=VALUE such as precision=bf16 is allowed")
+        if name in changes:
+            raise click.BadParameter(f"{name} is given twice; give each field once")
+        changes[name] = _value(value)
+    return changes
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
