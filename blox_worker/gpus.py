@@ -76,6 +76,21 @@ def slots(option: str, jobs_per_gpu: int, settings: WorkerSettings, host: str) -
     return made
 
 
+def single_slot(option: str | None, settings: WorkerSettings, host: str) -> Slot:
+    """Return the slot of `cpu`, of a GPU's number, or of the first GPU; raise DeviceMissing."""
+    if option == CPU:
+        return slots(CPU, 1, settings, host)[0]
+    numbers = [str(gpu.number) for gpu in inventory(settings)]
+    if not numbers:
+        raise DeviceMissing(f"no GPU found{_hidden()}; use --gpu cpu")
+    if option is not None and option not in numbers:
+        raise DeviceMissing(
+            f"--gpu {option!r}: this machine has GPU {', '.join(numbers)}; "
+            "--gpu allows cpu or one of these numbers"
+        )
+    return slots(option or numbers[0], 1, settings, host)[0]
+
+
 def chosen(option: str, gpus: Sequence[Gpu]) -> list[Gpu]:
     """Return the GPUs of `all` or of numbers such as `0,1`; raise DeviceMissing."""
     if option == ALL and not gpus:

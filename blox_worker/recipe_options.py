@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,6 +46,15 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
         ) from error
 
 
+def options_of(recipe: Recipe, base: Recipe) -> str:
+    """Return the options that make this recipe of a preset."""
+    (name,) = (name for name, known in PRESETS.items() if known == base)
+    values, known = recipe.to_dict(), base.to_dict()
+    changes = {field: value for field, value in values.items() if value != known[field]}
+    texts = (f"{field}={_text(value)}" for field, value in changes.items())
+    return " ".join([f"--recipe {name}", *(f"--set {shlex.quote(text)}" for text in texts)])
+
+
 def _preset(context: click.Context, option: click.Parameter, name: str) -> Recipe:
     try:
         return preset(name)
@@ -71,3 +81,7 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-# The module of each verb; it has a command of the verb's name.
+# The module of each verb; it has a command of the verb's name, with _ for -.
 _MODULES: Final = {
     "demo": "demo",
     "init": "init",
@@ -23,6 +23,7 @@ _MODULES: Final = {
     "scheduler": "scheduler",
     "status": "status",
     "train": "train",
+    "tune-gpu": "tune_gpu",
     "worker": "worker",
 }
 
@@ -35,7 +36,7 @@ class _Verbs(click.Group):
         if cmd_name not in _MODULES:
             return None
         found: click.Command = getattr(
-            import_module(f"blox_worker.commands.{_MODULES[cmd_name]}"), cmd_name
+            import_module(f"blox_worker.commands.{_MODULES[cmd_name]}"), cmd_name.replace("-", "_")
         )
         return found
 
