@@ -12,12 +12,13 @@ from typing import Final
 import torch
 
 from benchmarks.training_augmentation import augmentation_figures
+from benchmarks.training_checkpoint import checkpoint_figures
 from benchmarks.training_figures import Effort, Figure, machine, table
 
 SUCCESS, MISSED = 0, 1
 
 PARTS: Final[Mapping[str, Callable[[Effort], list[Figure]]]] = MappingProxyType(
-    {"augmentation": augmentation_figures}
+    {"augmentation": augmentation_figures, "checkpoint": checkpoint_figures}
 )
 
 

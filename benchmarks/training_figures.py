@@ -25,13 +25,14 @@ class Effort:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """What runs have measured, with the least that their median has to be."""
+    """What runs have measured, with the least or the most that their median may be."""
 
     part: str
     name: str
     unit: str
     runs: tuple[float, ...]
     at_least: float | None = None
+    at_most: float | None = None
 
     @property
     def median(self) -> float:
@@ -40,12 +41,19 @@ class Figure:
 
     @property
     def missed(self) -> bool:
-        """Whether the median is below its bound."""
-        return self.at_least is not None and not self.median >= self.at_least
+        """Whether the median is outside its bounds."""
+        too_low = self.at_least is not None and not self.median >= self.at_least
+        return too_low or (self.at_most is not None and not self.median <= self.at_most)
+
+    @property
+    def bound(self) -> str:
+        """What the median has to be, in words; empty if anything will do."""
+        bounds = (("at least", self.at_least), ("at most", self.at_most))
+        return ", ".join(f"{name} {shown(value)}" for name, value in bounds if value is not None)
 
     def __str__(self) -> str:
         text = f"{self.part}: {self.name}: {shown(self.median)} {self.unit}"
-        return text if self.at_least is None else f"{text}, at least {shown(self.at_least)}"
+        return f"{text}, {self.bound}" if self.bound else text
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON holds."""
@@ -78,12 +86,13 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 def table(figures: Sequence[Figure]) -> str:
     """Return figures as lines of aligned columns."""
-    rows = [("part", "what", "median", "least", "most", "unit", "at least", "")]
+    rows = [("part", "what", "median", "least", "most", "unit", "bound", "")]
     for figure in figures:
         values = (figure.median, min(figure.runs), max(figure.runs))
-        bound = "" if figure.at_least is None else shown(figure.at_least)
-        verdict = "missed" if figure.missed else "ok" if bound else ""
-        rows.append((figure.part, figure.name, *map(shown, values), figure.unit, bound, verdict))
+        verdict = "missed" if figure.missed else "ok" if figure.bound else ""
+        rows.append(
+            (figure.part, figure.name, *map(shown, values), figure.unit, figure.bound, verdict)
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

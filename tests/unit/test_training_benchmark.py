@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import training_augmentation, training_command
+from benchmarks import training_augmentation, training_checkpoint, training_command
 from benchmarks.training_figures import Figure, measured
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,37 @@ def test_augmentation_is_checked_and_measured_without_other_packages(tmp_path: P
     assert all(len(row["runs"]) == 2 for row in document["rows"])
     assert document["machine"]["torch"] == torch.__version__
     assert "images/s" in ended.stdout
+
+
+def test_checkpoints_are_measured_without_other_packages(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    options = ["--images", "64", "--runs", "1", "--json", str(report)]
+    command = [sys.executable, "-c", ALONE, "checkpoint", *options]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    rows = json.loads(report.read_text())["rows"]
+    assert [row["name"] for row in rows] == [
+        "epoch of 64 images beside a checkpoint",
+        "epoch of 64 images alone",
+        "lost to a checkpoint",
+        "written at once instead",
+        "lost, of 45,000 images",
+        "written at once, of 45,000 images",
+    ]
+    assert [row["at_most"] for row in rows] == [None] * 4 + [2, None]
+    assert list(tmp_path.iterdir()) == [report]
+
+
+def test_what_a_checkpoint_costs_is_a_share_of_a_whole_epoch() -> None:
+    rows = training_checkpoint.figures((1.1, 1.2), (1.0, 1.0), (0.5, 0.7), images=4_500)
+    assert [round(row.median, 6) for row in rows] == [1_150, 1_000, 150, 600, 1.5, 6]
+    assert [row.missed for row in rows] == [False] * 6
+    (_, _, _, _, share, _) = training_checkpoint.figures((1.3,), (1.0,), (1.0,), images=4_500)
+    assert str(share) == "checkpoint: lost, of 45,000 images: 3 %, at most 2"
+    assert share.missed
 
 
 @pytest.mark.parametrize(
