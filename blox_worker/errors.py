@@ -5,6 +5,7 @@ BloxError
 ├── DeviceMissing              ValueError     there is no such device on this machine
 ├── WorkerSuspected            RuntimeError   too many different jobs in a row failed here
 ├── SimulatedFailure           RuntimeError   a simulated training failed, as it was told to
+├── Unhealthy                  RuntimeError   what `blox health` looked at is not well
 └── DemoFailed                 RuntimeError   the demo did not show what it has to show
 """
 
@@ -27,6 +28,10 @@ class WorkerSuspected(BloxError, RuntimeError):
 
 class SimulatedFailure(BloxError, RuntimeError):
     """A simulated training that fails since BLOX_SIMULATED_FAILURES says so; its job is charged."""
+
+
+class Unhealthy(BloxError, RuntimeError):
+    """A scheduler or worker that `blox health` finds missing, silent or stopped."""
 
 
 class DemoFailed(BloxError, RuntimeError):

@@ -34,6 +34,7 @@ def launch(
     *,
     settings: WorkerSettings,
     on_stopped: Callable[[Slot, str], None],
+    stays: bool = False,
 ) -> int:
     """Run `command(slot, lifeline)` in every slot until all have ended; return the exit code.
 
@@ -43,13 +44,16 @@ def launch(
     SIGINT asks the children to stop and waits for them; a second one, or SIGQUIT, ends them at
     once. Only from a process's main thread.
 
+    A launcher that `stays` waits for a stop when every slot was given up: who would start it again
+    at once, as a container's restart policy does, would undo that.
+
     Returns 0 if work was finished or stopped as asked, 1 if every slot was given up or a child
     did not stop well, and 128 + a signal's number if that ended children at once.
     """
     kept = [KeptSlot(slot, command, Restarts(settings)) for slot in slots]
     with Signals() as signals, signals.noted((*REQUESTS, signal.SIGCHLD)):
         try:
-            return _Launcher(kept, signals, on_stopped).run()
+            return _Launcher(kept, signals, on_stopped, stays=stays).run()
         finally:  # nobody is left behind, also if something of ours breaks
             for one in kept:
                 one.abandon()
@@ -59,15 +63,22 @@ class _Launcher:
     """What `launch` knows while it runs."""
 
     def __init__(
-        self, kept: Sequence[KeptSlot], signals: Signals, on_stopped: Callable[[Slot, str], None]
+        self,
+        kept: Sequence[KeptSlot],
+        signals: Signals,
+        on_stopped: Callable[[Slot, str], None],
+        *,
+        stays: bool,
     ) -> None:
         self._kept = kept
         self._signals = signals
         self._on_stopped = on_stopped
+        self._stays = stays
         self._stopping = False
         self._forced_by: int | None = None
         self._kill_at: float | None = None
         self._untold: set[str] = set()
+        self._said_it_stays = False
 
     def run(self) -> int:
         """Tend the slots until all have ended, and it is told of those that were given up."""
@@ -79,12 +90,19 @@ class _Launcher:
                     if one.ending is Ending.GIVEN_UP:
                         self._tell(one)
             self._kill_if_due()
+            self._say_if_it_stays()
         return self._exit_code()
 
     def _goes_on(self) -> bool:
         if any(one.ending is None for one in self._kept):
             return True
-        return bool(self._untold) and not self._stopping
+        return (self._stays or bool(self._untold)) and not self._stopping
+
+    def _say_if_it_stays(self) -> None:
+        none_is_left = all(one.ending is not None for one in self._kept)
+        if self._stays and none_is_left and not self._stopping and not self._said_it_stays:
+            logger.error("no worker is left; mend the node, then start this launcher again")
+            self._said_it_stays = True
 
     def _tell(self, one: KeptSlot) -> None:
         """Call `on_stopped` where it holds up nobody."""

@@ -31,7 +31,8 @@ class Scheduler:
     """Publishes the jobs of a run and looks after them.
 
     `name` is what others see of it; `poll_s` the time between two rounds; `lease_s` that of its
-    own lease, after which another scheduler takes over.
+    own lease, after which another scheduler takes over. One that `stays` goes on when all jobs have
+    ended, for those that are added or tried again.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Scheduler:
         order: str,
         poll_s: float,
         lease_s: float,
+        stays: bool = False,
     ) -> None:
         self._store = store
         self._run = run
@@ -54,8 +56,10 @@ class Scheduler:
         self._order = ORDERS[order]
         self._poll_s = poll_s
         self._lease_s = lease_s
+        self._stays = stays
         self._token = uuid4().hex
         self._was_active: bool | None = None
+        self._had_all_ended = False
         self._looked_at = time.monotonic()
         self._queued = 0
         self._missing_at = 0.0
@@ -82,7 +86,7 @@ class Scheduler:
     def _round(self, stop: threading.Event) -> bool:
         """Do what there is to do now; return whether all jobs have ended."""
         counts = self._store.jobs.counts(self._run.id)
-        if all(state.ended or not count for state, count in counts.items()):
+        if self._have_all_ended(counts):
             return True
         if not self._holds_lease():
             return False
@@ -92,6 +96,14 @@ class Scheduler:
         self._publish_again_what_was_lost(counts[JobState.QUEUED], stop)
         self._publish(self._store.jobs.due(self._run.id), stop)
         return False
+
+    def _have_all_ended(self, counts: Mapping[JobState, int]) -> bool:
+        """Return whether all jobs have ended; never of a scheduler that stays, which says so once."""
+        have_ended = all(state.ended or not count for state, count in counts.items())
+        if self._stays and have_ended and not self._had_all_ended:
+            logger.warning("all jobs of %s have ended; waiting for more", self._run)
+        self._had_all_ended = have_ended
+        return have_ended and not self._stays
 
     def _holds_lease(self) -> bool:
         active = self._store.schedulers.hold(

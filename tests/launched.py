@@ -26,9 +26,11 @@ def stopped(slot, reason):
     ON_STOPPED
 
 child, names, settings = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
+stays = settings.pop("stays", False)
 slots = [Slot(name=name, device="cpu", environment={"SLOT": name}) for name in names]
 command = lambda slot, lifeline: [sys.executable, child, slot.name, str(lifeline)] UNLESS
-code = launch(slots, command, settings=WorkerSettings(**settings), on_stopped=stopped)
+settings = WorkerSettings(**settings)
+code = launch(slots, command, settings=settings, on_stopped=stopped, stays=stays)
 print("launched", flush=True)
 sys.stdout.flush()
 os._exit(code)  # whatever `on_stopped` still does

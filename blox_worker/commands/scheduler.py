@@ -29,8 +29,9 @@ from blox_worker.wording import jobs_by_state
     show_default=True,
     help="Order of jobs of the same priority.",
 )
+@click.option("--stay", is_flag=True, help="Go on when all jobs have ended, for more of them.")
 @command_line.database_option
-def scheduler(run_id: int | None, order: str, database: str | None) -> None:
+def scheduler(run_id: int | None, order: str, stay: bool, database: str | None) -> None:
     """Keep the queue filled with the jobs of a run, until all have ended.
 
     A second one stands by and takes over when the first is gone.
@@ -49,6 +50,7 @@ def scheduler(run_id: int | None, order: str, database: str | None) -> None:
             order=order,
             poll_s=broker.scheduler_poll_s,
             lease_s=settings.lease_s,
+            stays=stay,
         )
         click.echo(f"scheduling {run}")
         all_ended = made.run(stop)

@@ -33,6 +33,7 @@ from blox_worker.stop import stop_requests
     type=click.IntRange(1),
     help="Worker processes on each GPU, or on the CPU.",
 )
+@click.option("--stay", is_flag=True, help="When no worker is left, wait to be stopped.")
 @click.option("--slot", hidden=True, help="Name of the worker that this process is to be.")
 @click.option("--device", hidden=True, help="Its torch device.")
 @click.option("--lifeline", hidden=True, type=int, help="Its descriptor to the launcher.")
@@ -40,6 +41,7 @@ from blox_worker.stop import stop_requests
 def worker(
     gpus: str,
     jobs_per_gpu: int,
+    stay: bool,
     slot: str | None,
     device: str | None,
     lifeline: int | None,
@@ -63,6 +65,7 @@ def worker(
             _command,
             settings=settings,
             on_stopped=lambda one, why: _given_up(store, one, why),
+            stays=stay,
         )
 
 

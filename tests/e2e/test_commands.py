@@ -150,6 +150,8 @@ def test_the_database_may_come_from_the_environment(commands, tmp_path):
         ("blox migrate --database sqlite:////none/x.db", 1, "unable to open database file"),
         ("blox demo --dir d --architectures 9", 2, "9 is not in the range 1<=x<=8"),
         ("blox demo --dir d --epochs 0", 2, "0 is not in the range"),
+        ("blox health", 1, "holds no Blox store; make one by 'blox init'"),
+        ("blox health gpu", 2, "'gpu' is not one of 'store', 'scheduler', 'worker'"),
         ("blox nonsense", 2, "No such command 'nonsense'"),
         (EXPORT, 2, "Missing option '--out'"),
         (

@@ -63,6 +63,19 @@ def test_a_child_that_dies_again_and_again_is_given_up(launched):
     assert len(launched.events("started")) == 6
 
 
+def test_a_launcher_that_stays_waits_for_a_stop_when_no_worker_is_left(launched):
+    launched.start("sys.exit(5)", stays=True)
+    for line in iter(launched.process.stderr.readline, ""):
+        if "no worker is left; mend the node, then start this launcher again" in line:
+            break
+    assert launched.process.poll() is None
+    assert len(launched.events("started")) == 6
+    launched.process.terminate()
+    code, _, err = launched.ended()
+    assert code == 1
+    assert "no worker is left" not in err
+
+
 def test_the_fault_that_a_child_reports_is_the_reason(launched):
     launched.start(
         "lifeline.fault('OSError: disk full'); sys.exit(1)", slots=["a@h"], max_faults_in_a_row=1

@@ -66,12 +66,25 @@ def run(store: Store) -> Run:
 
 
 def scheduler(
-    store: Store, run: Run, app: Celery, order: str = "index", *, lease_s: float = 10
+    store: Store,
+    run: Run,
+    app: Celery,
+    order: str = "index",
+    *,
+    lease_s: float = 10,
+    stays: bool = False,
 ) -> Scheduler:
     """Return a scheduler that is in a hurry."""
-    reaper = Reaper(store, lease_s=SHORT_S, max_attempts=1)
     return Scheduler(
-        store, run, Broker(app), reaper, name="test", order=order, poll_s=0.05, lease_s=lease_s
+        store,
+        run,
+        Broker(app),
+        Reaper(store, lease_s=SHORT_S, max_attempts=1),
+        name="test",
+        order=order,
+        poll_s=0.05,
+        lease_s=lease_s,
+        stays=stays,
     )
 
 
@@ -151,6 +164,16 @@ def test_jobs_are_published_in_order_and_high_priorities_first(
     store.runs.add_jobs(run.id, [3, 12], priority=5)
     found = published(store, run, app, order, len(INDICES) + 2)
     assert found == expected([3, 12]) + expected(INDICES)
+
+
+def test_one_that_stays_waits_for_more_jobs_when_all_have_ended(store, run, app, caplog) -> None:
+    with scheduling(store, run, app, stays=True):
+        wait_until(lambda: store.schedulers.holder(run.id) == "test", "the scheduler's lease")
+        wait_until(lambda: "have ended; waiting for more" in caplog.text, "its word for it")
+        store.runs.add_jobs(run.id, INDICES)
+        wait_until(counted(store, run, JobState.QUEUED, len(INDICES)), "all jobs to be queued")
+    assert caplog.text.count("have ended; waiting for more") == 1
+    assert store.schedulers.holder(run.id) is None
 
 
 def test_many_jobs_are_published_and_again_when_the_broker_forgets(store, run, app, client) -> None:
