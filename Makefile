@@ -16,10 +16,10 @@ FUZZ_SECONDS ?= 600
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fuzz format clean
+.PHONY: help setup demo test test-containers check fuzz env format clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.installed ## Make the virtual environment, install dependencies, build the C++ codec
 
@@ -33,6 +33,11 @@ test: setup ## Run every check and every test; needs redis-server and PostgreSQL
 	@echo "== make test: pytest"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
+test-containers: setup ## Build the image and test the services in it; needs a Docker engine, and 25 GB of disk
+	@.ci/need engine
+	@echo "== make test-containers: pytest"
+	$(BIN)/python -m pytest tests/containers --timeout 1500 -s -v
+
 check: setup ## Lint, formatting, types and the dependencies between packages
 	@echo "== make check: ruff, mypy, import-linter"
 	$(BIN)/ruff check
@@ -43,6 +48,10 @@ check: setup ## Lint, formatting, types and the dependencies between packages
 format: setup ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# Python-free: on a bare node there is Docker alone.
+env: ## Make .env, with new passwords, for `docker compose`; HEAD=ADDRESS of the head on the nodes' network
+	@HEAD="$(HEAD)" containers/make-env
 
 # Python-free: the codec and its fuzz target, under the address and undefined-behaviour sanitizers.
 fuzz: ## Fuzz the codec for FUZZ_SECONDS (600) and keep what was found in build/fuzz
