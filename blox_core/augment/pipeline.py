@@ -45,15 +45,18 @@ class Augmentation:
         self._flips = recipe.flip_probability > 0
         self._changes = _changes(recipe, device) if recipe.randaugment_ops else {}
 
-    def augmented(self, images: Tensor, parameters: EpochParameters) -> Tensor:
-        """Return augmented copies of images on the device, uint8 (n, H, W, 3).
+    def augmented(
+        self, images: Tensor, parameters: EpochParameters, out: Tensor | None = None
+    ) -> Tensor:
+        """Return augmented copies of images on the device, uint8 (n, H, W, 3), in `out` if given.
 
         Only torch.bincount, of Equalize, waits for a GPU: once an epoch for each op in a row.
         """
+        out = torch.empty_like(images) if out is None else out
         size = CPU_CHUNK if images.device.type == "cpu" else len(images)
-        return torch.cat(
-            [self._chunk(images[place], part) for place, part in parameters.parts(size)]
-        )
+        for place, part in parameters.parts(size):
+            out[place].copy_(self._chunk(images[place], part))
+        return out
 
     def _chunk(self, images: Tensor, parameters: EpochParameters) -> Tensor:
         for ops, negative in zip(parameters.ops.T, parameters.negative.T, strict=True):

@@ -57,6 +57,13 @@ def test_an_epoch_is_torchvisions(
     assert not np.array_equal(done, images)
 
 
+def test_an_epoch_goes_where_it_is_told_to() -> None:
+    images, parameters = torch.from_numpy(NOISE), draw_parameters(RECIPE, SEED, 1)
+    augmentation, out = Augmentation(RECIPE, CPU), torch.zeros_like(images)
+    assert augmentation.augmented(images, parameters, out) is out
+    assert torch.equal(out, augmentation.augmented(images, parameters))
+
+
 def test_numbers_of_0_are_off() -> None:
     assert np.array_equal(augmented(OFF, NOISE), NOISE)
 
