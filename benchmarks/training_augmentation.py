@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from benchmarks.training_figures import Effort, Figure, measured
 from blox_core.augment import draw_parameters
 from blox_core.batches import Batches
 from blox_core.data import TrainingData
+from blox_core.data.noise import noise
 from blox_core.randomness import epoch_order
 from blox_core.recipe import Recipe, preset
 from tests import pil_augmentation
+from tests.reference_trainer import LabelledImages
 
 PART: Final = "augmentation"
 SEED: Final = 1
@@ -31,30 +32,13 @@ LEAST_RATE_ON_H100: Final = 300_000
 TOLERANCE: Final = {"cpu": 0.0, "cuda": 1e-6}
 
 
-class PublishedImages(Dataset[Tensor]):
-    """Images as the published pipeline augments them, one at a time; torchvision has no cutout."""
-
-    def __init__(self, recipe: Recipe, data: TrainingData, count: int) -> None:
-        self._images = data.train_images[:count]
-        self._augment = pil_augmentation.published(recipe)
-        self._size = recipe.cutout_size
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> Tensor:
-        pixels: Tensor = self._augment(self._images[index])
-        row, column = torch.randint(pixels.shape[1], (2,)).tolist()
-        return pil_augmentation.cut_out(pixels, row, column, self._size)
-
-
 def augmentation_figures(effort: Effort) -> list[Figure]:
     """Check that outputs agree, then measure by turns."""
     check(effort.device)
-    recipe = replace(preset("cifar100"), train_images=effort.images)
-    data = made_up_data(recipe)
-    published = PublishedImages(recipe, data, max(effort.images // LOADER_SHARE, 1))
-    single = PublishedImages(recipe, data, max(effort.images // SINGLE_SHARE, 1))
+    recipe = of_images(effort.images)
+    data = noise(recipe)
+    published = published_images(recipe, data, max(effort.images // LOADER_SHARE, 1))
+    single = published_images(recipe, data, max(effort.images // SINGLE_SHARE, 1))
     batches = Batches(recipe, data, effort.device)
     loader = DataLoader(
         published, recipe.batch_size, num_workers=effort.workers, persistent_workers=True
@@ -66,11 +50,17 @@ def augmentation_figures(effort: Effort) -> list[Figure]:
     )
     contenders: tuple[Callable[[], float], ...] = (
         lambda: rate(inputs(batches), effort.device),
-        lambda: rate((single[index][None] for index in range(len(single))), effort.device),
-        lambda: rate(loader, effort.device),
+        lambda: rate((single[index][0][None] for index in range(len(single))), effort.device),
+        lambda: rate((pixels for pixels, _ in loader), effort.device),
     )
     runs = measured(dict(zip(names, contenders, strict=True)), effort.runs)
     return [*rates(runs, effort.device), *ratios(runs, effort.device)]
+
+
+def published_images(recipe: Recipe, data: TrainingData, count: int) -> LabelledImages:
+    """Return the first training images as the published pipeline augments them, one at a time."""
+    augment = pil_augmentation.published(recipe)
+    return LabelledImages(data.train_images[:count], data.train_labels[:count], augment)
 
 
 def rates(runs: dict[str, tuple[float, ...]], device: torch.device) -> list[Figure]:
@@ -122,8 +112,8 @@ def inputs(batches: Batches) -> Iterator[Tensor]:
 
 def check(device: torch.device) -> None:
     """Assert that ours and torchvision give a model the same input for the same parameters."""
-    recipe = replace(preset("cifar100"), train_images=CHECKED_IMAGES)
-    data = made_up_data(recipe)
+    recipe = of_images(CHECKED_IMAGES)
+    data = noise(recipe)
     parameters = draw_parameters(recipe, SEED, 1)
     expected = pil_augmentation.model_input(recipe, data.train_images, parameters)
     ours = torch.cat([pixels.cpu() for pixels in inputs(Batches(recipe, data, device))])
@@ -132,18 +122,6 @@ def check(device: torch.device) -> None:
         raise AssertionError(f"inputs of a model differ from torchvision's by {difference}")
 
 
-def made_up_data(recipe: Recipe) -> TrainingData:
-    """Return noise of as many training images as the recipe has."""
-    generator = np.random.RandomState(SEED)
-    shape = (recipe.train_images, recipe.resolution, recipe.resolution, 3)
-    images = generator.randint(0, 256, shape, np.uint8)
-    labels = generator.randint(0, recipe.classes, len(images))
-    few_images, few_labels = images[:1], labels[:1]
-    return TrainingData(
-        train_images=images,
-        train_labels=labels,
-        val_images=few_images,
-        val_labels=few_labels,
-        test_images=few_images,
-        test_labels=few_labels,
-    )
+def of_images(count: int) -> Recipe:
+    """Return the published recipe for so many training images."""
+    return replace(preset("cifar100"), train_images=count, val_images=1, test_images=1)

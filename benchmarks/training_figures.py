@@ -7,20 +7,29 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 import torch
 import torchvision
 
+Modes = Mapping[str, Mapping[str, Any]]  # of a name, what it changes in a recipe
+
+MOST_LOAD: Final = 0.5  # of each core
+
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """On which device, with how many images and DataLoader workers, and how often."""
+    """How much is measured, on which device and how often; `share` is that of a recipe's images."""
 
     device: torch.device
     images: int
     runs: int
     workers: int
+    batch: int
+    sample: int
+    share: float
+    jobs: tuple[int, ...]
+    compiled: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +69,15 @@ class Figure:
         return asdict(self) | {"median": self.median, "missed": self.missed}
 
 
+def asked(modes: Modes, effort: Effort) -> Modes:
+    """Return the modes without those of compiled blocks, unless they are asked for."""
+    return {
+        name: changes
+        for name, changes in modes.items()
+        if effort.compiled or not changes.get("compiled")
+    }
+
+
 def measured(
     contenders: Mapping[str, Callable[[], float]], runs: int
 ) -> dict[str, tuple[float, ...]]:
@@ -70,14 +88,25 @@ def measured(
     return dict(zip(contenders, zip(*rounds, strict=True), strict=True))
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def is_busy() -> bool:
+    """Return whether other work takes more than half of the cores."""
+    return os.getloadavg()[0] > MOST_LOAD * cores()
+
+
 def machine(device: torch.device) -> dict[str, Any]:
     """Return what figures depend on."""
     on_gpu = device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if on_gpu else platform.processor() or "cpu",
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 2),
+        "busy": is_busy(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,

@@ -52,7 +52,7 @@ class Batches:
         """
         if self._augmentation is not None:
             parameters = draw_parameters(self._recipe, seed, epoch)
-            self._epoch_images.copy_(self._augmentation.augmented(self._images, parameters))
+            self._augmentation.augmented(self._images, parameters, self._epoch_images)
             self._holes.copy_(torch.from_numpy(parameters.holes))
         order = torch.from_numpy(epoch_order(len(self._images), seed, epoch)).to(self.device)
         yield from torch.split(order, self._recipe.batch_size)

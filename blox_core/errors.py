@@ -6,6 +6,7 @@
     ├── RecipeError                ValueError     a recipe, or a number in one, is not allowed
     ├── DatasetMissing             FileNotFoundError   the training data is not on this node
     ├── ExtraMissing               ImportError    an optional dependency is not installed
+    ├── CompilationFailed          OSError        blocks cannot be compiled on this node
     ├── CheckpointError            ValueError     a checkpoint is corrupt or of another job
     ├── LoadError                  ValueError     nothing can be measured of such a load
     ├── MeasurementFailed          RuntimeError   a process that was measured has failed
@@ -52,6 +53,10 @@ class DatasetMissing(BloxError, FileNotFoundError):
 
 class ExtraMissing(BloxError, ImportError):
     """An optional dependency is needed and not installed."""
+
+
+class CompilationFailed(BloxError, OSError):
+    """The blocks of a network cannot be compiled on this node."""
 
 
 class CheckpointError(BloxError, ValueError):

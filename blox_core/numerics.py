@@ -15,6 +15,9 @@ CUBLAS_VARIABLE: Final = "CUBLAS_WORKSPACE_CONFIG"
 # One of the two settings with which cuBLAS is deterministic (its documentation, "Results
 # reproducibility"): eight buffers of 4,096 KiB.
 CUBLAS_DETERMINISTIC: Final = ":4096:8"
+# Of one function torch keeps at most so many compiled variants, by default 8. Twelve kinds of
+# residual rounds share one, each in up to four batch sizes and two precisions.
+COMPILED_VARIANTS: Final = 256
 
 
 def weight_type(recipe: Recipe) -> torch.dtype:
@@ -30,6 +33,8 @@ def numerics(recipe: Recipe, device: torch.device) -> Iterator[None]:
         stack.enter_context(_algorithms(deterministic=recipe.deterministic))
         if device.type == "cuda" and recipe.deterministic:
             stack.enter_context(_variable(CUBLAS_VARIABLE, CUBLAS_DETERMINISTIC))
+        if recipe.compiled:
+            stack.enter_context(_compiled_variants())
         precision = "tf32" if recipe.precision == "tf32" else "ieee"
         backends: Any = torch.backends
         for backend in (backends.cuda.matmul, backends.cudnn.conv):
@@ -65,6 +70,16 @@ def _algorithms(*, deterministic: bool) -> Iterator[None]:
             yield
         finally:
             torch.set_deterministic_debug_mode(before)
+
+
+@contextmanager
+def _compiled_variants() -> Iterator[None]:
+    import torch._dynamo  # here, as it takes 4 s
+
+    with torch._dynamo.config.patch(
+        recompile_limit=COMPILED_VARIANTS, accumulated_recompile_limit=COMPILED_VARIANTS
+    ):
+        yield
 
 
 @contextmanager

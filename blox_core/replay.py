@@ -69,7 +69,8 @@ def record_graph(step: Callable[[], None], changed: Sequence[Tensor]) -> Replay:
                 step()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # What other threads ask of the GPU meanwhile, such as to copy a checkpoint, is allowed.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             step()
     return graph.replay
 

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from blox_core.batches import Batches, Positions
 from blox_core.checkpoint import Checkpoint, Tensors
+from blox_core.compiled import compile_blocks
 from blox_core.epoch_report import EpochReport
 from blox_core.errors import TrainingStopped
 from blox_core.identity import CheckpointIdentity
 from blox_core.metrics import EpochMetrics, Score, best_epoch
-from blox_core.model import build_model
+from blox_core.model import Network, build_model
 from blox_core.numerics import weight_type
 from blox_core.optimizer import Optimizer
 from blox_core.randomness import Stream, seeded_torch
@@ -54,6 +54,8 @@ class Trainer:
         self._batches = batches
         device = batches.device
         self._model = initial_model(architecture, recipe, identity.seed).to(device)
+        if recipe.compiled:
+            compile_blocks(self._model, recipe)
         self._optimizer = Optimizer(self._model, recipe)
         self._tally = Tally(device)
         self._training_step = runner(
@@ -155,7 +157,7 @@ def copied(tensors: Tensors) -> Tensors:
     return {name: tensor.clone() for name, tensor in tensors.items()}
 
 
-def initial_model(architecture: Architecture, recipe: Recipe, seed: int) -> nn.Module:
+def initial_model(architecture: Architecture, recipe: Recipe, seed: int) -> Network:
     """Return the untrained model, on the CPU; its weights depend on the seed alone."""
     with seeded_torch(seed, Stream.INITIALISATION):
         model = build_model(architecture.arch_vec, recipe.classes, recipe.stem_channels)

@@ -17,23 +17,39 @@ from blox_core.data.training_data import Images
 from blox_core.recipe import Recipe
 
 
+class Cutout:
+    """Sets a square around a random centre of a normalised image to 0; torchvision has none."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        row, column = torch.randint(pixels.shape[1], (2,)).tolist()
+        return cut_out(pixels, row, column, self._size)
+
+
 def published(recipe: Recipe) -> transforms.Compose:
-    """Return the published pipeline from a uint8 image to a normalised tensor, cutout apart."""
+    """Return the published pipeline from a uint8 image to the input of a model in training."""
     steps = [
         transforms.ToPILImage(),
         _rand_augment(recipe),
         transforms.RandomHorizontalFlip(recipe.flip_probability),
         transforms.RandomCrop(recipe.resolution, padding=recipe.crop_padding),
         normalised(recipe),
+        Cutout(recipe.cutout_size),
     ]
     return transforms.Compose(steps)
 
 
 def normalised(recipe: Recipe) -> transforms.Compose:
-    """Return the published way from an image to a model's input."""
-    return transforms.Compose(
-        [transforms.ToTensor(), transforms.Normalize(recipe.mean, recipe.std)]
-    )
+    """Return the published way from a PIL image to a model's input, float64 for fp64.
+
+    An array (H, W, 3) is taken too where that is float32.
+    """
+    steps = [transforms.ToTensor()]
+    if recipe.precision == "fp64":  # ToTensor knows no other type than torch's default
+        steps = [transforms.PILToTensor(), transforms.ConvertImageDtype(torch.float64)]
+    return transforms.Compose([*steps, transforms.Normalize(recipe.mean, recipe.std)])
 
 
 def cut_out(pixels: torch.Tensor, row: int, column: int, size: int) -> torch.Tensor:

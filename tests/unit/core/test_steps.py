@@ -122,7 +122,9 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda _: within("warm-up"))
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
-    monkeypatch.setattr(torch.cuda, "graph", lambda _: within("record"))
+    monkeypatch.setattr(
+        torch.cuda, "graph", lambda _, capture_error_mode: within(capture_error_mode)
+    )
     return asked
 
 
@@ -135,7 +137,7 @@ def test_recording_leaves_everything_as_it_was(fake_cuda: list[str]) -> None:
         calls.append(value[0].item())
 
     assert callable(record_graph(step, [value]))
-    assert fake_cuda == ["wait", "warm-up", "wait", "record"]
+    assert fake_cuda == ["wait", "warm-up", "wait", "thread_local"]
     assert calls == [1, 2, 3, 4]
     assert value.tolist() == [0, 0]
 

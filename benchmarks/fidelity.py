@@ -1,0 +1,12 @@
+"""The engine held against the reference trainer; `benchmarks/README.md` says how."""
+
+import sys
+from pathlib import Path
+
+# A script's folder stands first on the path, where the name of `queue.py` hides Python's own.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+if __name__ == "__main__":
+    from benchmarks.fidelity_command import main
+
+    main(prog_name="python benchmarks/fidelity.py")
