@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 600
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers check fuzz env format clean
+.PHONY: help setup demo test check fuzz env format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -32,11 +32,6 @@ test: setup ## Run every check and every test; needs redis-server and PostgreSQL
 	@$(MAKE) --no-print-directory check
 	@echo "== make test: pytest"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
-
-test-containers: setup ## Build the image and test the services in it; needs a Docker engine, and 25 GB of disk
-	@.ci/need engine
-	@echo "== make test-containers: pytest"
-	$(BIN)/python -m pytest tests/containers --timeout 1500 -s -v
 
 check: setup ## Lint, formatting, types and the dependencies between packages
 	@echo "== make check: ruff, mypy, import-linter"

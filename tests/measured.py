@@ -26,11 +26,17 @@ def told_times(architecture, recipe, seed, *, on_epoch, **rest):
 
 
 def slow_start(architecture, recipe, seed, *, on_epoch, **rest):
-    """Take 0.2 s before the first epoch and 0.1 s after the last one."""
-    time.sleep(0.2)
+    """Take 0.2 s before the first epoch and 0.1 s after the last one, by the clock of the process."""
+    pass_time(0.2)
     result = told_times(architecture, recipe, seed, on_epoch=lambda report: on_epoch(tiny(report)))
-    time.sleep(0.1)
+    pass_time(0.1)
     return result
+
+
+def pass_time(seconds):
+    """Put the clock forward."""
+    clock = time.perf_counter
+    time.perf_counter = lambda: clock() + seconds
 
 
 def tiny(report):
