@@ -13,10 +13,11 @@ DEMO_FLAGS ?=
 # Tests wait for leases and for servers more than they compute: two at a time take half as long.
 TEST_PROCESSES ?= 2
 FUZZ_SECONDS ?= 600
+BLOX_COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude="*" 2>/dev/null || echo unknown)
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fuzz env format clean
+.PHONY: help setup demo test test-containers check fuzz env image format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -33,6 +34,12 @@ test: setup ## Run every check and every test; needs redis-server and PostgreSQL
 	@echo "== make test: pytest"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
+test-containers: ## Build the image and test the services in it; needs a Docker engine, and 25 GB of disk
+	@.ci/need engine
+	@$(MAKE) --no-print-directory setup
+	@echo "== make test-containers: pytest"
+	$(BIN)/python -m pytest tests/containers --timeout 1500 -v
+
 check: setup ## Lint, formatting, types and the dependencies between packages
 	@echo "== make check: ruff, mypy, import-linter"
 	$(BIN)/ruff check
@@ -47,6 +54,9 @@ format: setup ## Format the code
 # Python-free: on a bare node there is Docker alone.
 env: ## Make .env, with new passwords, for `docker compose`; HEAD=ADDRESS of the head on the nodes' network
 	@HEAD="$(HEAD)" containers/make-env
+
+image: ## Build the image of all services, with the commit that it is made of
+	BLOX_COMMIT="$(BLOX_COMMIT)" docker compose build
 
 # Python-free: the codec and its fuzz target, under the address and undefined-behaviour sanitizers.
 fuzz: ## Fuzz the codec for FUZZ_SECONDS (600) and keep what was found in build/fuzz

@@ -19,7 +19,7 @@ class Environment:
     be found out. Any other character than printable ASCII becomes `?`.
 
     * `codebase_commit`: the commit of the checkout, with ` (dirty)` where tracked files differ;
-      `unknown` outside a checkout. `codebase_version`: of the distribution.
+      in an image the one that it was built from; `unknown` elsewhere. `codebase_version`: of the distribution.
     * `cuda`: the newest CUDA that the driver supports; `driver`: the NVIDIA driver;
       `torch_cuda_version`: the CUDA that torch was built with.
     * `gpu`: the GPU's name, or the CPU's where the training ran on it.

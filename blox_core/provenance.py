@@ -22,6 +22,7 @@ _DRIVER_FILE: Final = Path("/proc/driver/nvidia/version")
 _CPU_FILE: Final = Path("/proc/cpuinfo")
 _CUDA_LIBRARY: Final = "libcuda.so.1"
 _GIT_TIMEOUT_S: Final = 10
+_COMMIT_FILE: Final = Path("blox_core", "COMMIT")  # of an image, which holds no repository
 
 
 @cache
@@ -59,6 +60,9 @@ def _codebase_version(root: Path) -> str:
 
 
 def _commit(root: Path) -> str:
+    built_from = root / _COMMIT_FILE
+    if built_from.exists():
+        return built_from.read_text("ascii").strip() or UNKNOWN
     top_and_head = _git(root, "rev-parse", "--show-toplevel", "HEAD")
     # An installed package may lie in somebody else's repository.
     if top_and_head is None or Path(top_and_head.splitlines()[0]) != root:

@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -119,10 +120,12 @@ def postgres() -> Iterator[str]:
 
 
 @contextmanager
-def own_postgres(*settings: str, port: int = POSTGRES_PORT) -> Iterator[Server]:
+def own_postgres(
+    *settings: str, port: int = POSTGRES_PORT, tls: Path | None = None
+) -> Iterator[Server]:
     """Run a PostgreSQL server of our own on a socket in a temporary folder.
 
-    `settings`, such as `fsync=on`, overrule ours.
+    `settings`, such as `fsync=on`, overrule ours; `tls` is a folder with a certificate and its key.
     """
     with _server_folder() as (folder, user):
         data = folder / "data"
@@ -135,6 +138,9 @@ def own_postgres(*settings: str, port: int = POSTGRES_PORT) -> Iterator[Server]:
             stdout=subprocess.DEVNULL,
         )
         ours = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off"]
+        if tls is not None:
+            key, certificate = _own_tls(tls, folder, user)
+            ours += ["ssl=on", f"ssl_key_file={key}", f"ssl_cert_file={certificate}"]
         command = [_postgres_binary("postgres"), "-D", data, "-p", str(port)]
         command += [part for setting in (*ours, *settings) for part in ("-c", setting)]
         url = f"postgresql://postgres@/postgres?host={folder}&port={port}"
@@ -165,14 +171,23 @@ def redis_server() -> Iterator[str]:
 
 
 @contextmanager
-def own_redis() -> Iterator[Server]:
-    """Run a Redis server of our own as production does (AOF, noeviction), on a socket."""
+def own_redis(
+    *options: str, tls: Path | None = None, password: str | None = None
+) -> Iterator[Server]:
+    """Run a Redis server of our own as production does (AOF, noeviction), on a socket.
+
+    `tls` is a folder with a certificate and its key, `password` what `options` make it ask for.
+    """
     binary = _found("redis-server")
     with _server_folder() as (folder, user):
-        socket = folder / "redis.sock"
-        command = [binary, "--port", "0", "--unixsocket", socket, "--dir", folder]
+        path = folder / "redis.sock"
+        command = [binary, "--port", "0", "--unixsocket", path, "--dir", folder]
         command += ["--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""]
-        url = f"unix://{socket}"
+        if tls is not None:
+            key, certificate = _own_tls(tls, folder, user)
+            command += ["--tls-key-file", key, "--tls-cert-file", certificate]
+        command += options
+        url = f"unix://{'' if password is None else f':{password}@'}{path}"
         with _running(command, url, user, folder, lambda: _redis_answers(url)) as server:
             yield server
 
@@ -204,6 +219,24 @@ def _running(
         yield server
     finally:
         server.stop()
+
+
+def _own_tls(tls: Path, folder: Path, user: str | None) -> tuple[Path, Path]:
+    """Return key and certificate as files of the server, which has to own its key alone."""
+    own = folder / "key", folder / "certificate"
+    for file in own:
+        shutil.copy(tls / file.name, file)
+        file.chmod(0o600)
+        if user is not None:
+            shutil.chown(file, user)
+    return own
+
+
+def free_port() -> int:
+    """Return a port of localhost that nobody uses."""
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return int(found.getsockname()[1])
 
 
 def _has_user(name: str) -> bool:

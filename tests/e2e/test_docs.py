@@ -100,6 +100,8 @@ def test_every_command_option_and_setting_is_described():
 def test_the_docs_name_no_variable_that_is_not_read():
     known = {f"BLOX_{field.upper()}" for settings in SETTINGS for field in settings.model_fields}
     known |= {"BLOX_TEST_POSTGRES_URL", "BLOX_TEST_REDIS_URL"}
+    known |= {"BLOX_TEST_FREE_GB", "BLOX_TEST_KEEP_CACHE", "BLOX_WITH_ENGINE"}
+    known |= set(re.findall(r"^#?(BLOX_\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     for page in PAGES:
         assert set(re.findall(r"BLOX_[A-Z_]*[A-Z]", page.read_text())) <= known, page
 

@@ -134,6 +134,14 @@ class TestCommit:
         told = self.commit(monkeypatch, tmp_path, top=tmp_path, changes=" M a.py\n")
         assert told == f"{self.COMMIT} (dirty)"
 
+    @pytest.mark.parametrize(
+        ("built_from", "told"), [("abc-dirty\n", "abc-dirty"), ("\n", UNKNOWN)]
+    )
+    def test_in_an_image(self, tmp_path: Path, built_from: str, told: str) -> None:
+        (tmp_path / "blox_core").mkdir()
+        (tmp_path / "blox_core" / "COMMIT").write_text(built_from)
+        assert provenance._commit(tmp_path) == told
+
     def test_installed_in_another_repository(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:

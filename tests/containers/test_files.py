@@ -1,0 +1,151 @@
+"""The compose files, the Dockerfile and .env, as far as they can be judged without the image."""
+
+import re
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from tests.containers.stack import CPU, HEAD, NODE, ROOT, Stack, copied_checkout
+
+SERVICES = {"redis", "postgres", "migrate", "init", "data", "scheduler", "worker"}
+COMBINATIONS = [
+    (files, profiles)
+    for files, profiles in product(
+        (HEAD, (*HEAD, *CPU), NODE, (*NODE, *CPU)),
+        ("", "--profile release", "--profile commands", "--profile *"),
+    )
+]
+OURS = ("migrate", "init", "data", "scheduler", "worker", "export", "blox")
+SECRET_NAMES = ("REDIS", "POSTGRES")
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """A fresh clone."""
+    return Stack(copied_checkout(tmp_path), HEAD)
+
+
+@pytest.fixture
+def with_env(stack):
+    """A clone in which `make env` has run."""
+    stack.succeed("make env HEAD=192.0.2.1")
+    return stack
+
+
+def of(stack, files):
+    return Stack(stack.folder, files)
+
+
+def test_hadolint_has_nothing_to_say():
+    hadolint = Path(sys.executable).parent / "hadolint"
+    command = [hadolint, ROOT / "Dockerfile.gpu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout
+
+
+@pytest.mark.parametrize(("files", "profiles"), COMBINATIONS)
+def test_every_combination_of_files_and_profiles_is_valid(with_env, files, profiles):
+    ended = of(with_env, files).run(f"docker compose {profiles} config --quiet")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+def test_the_services_of_each_profile(with_env):
+    assert set(with_env.config("none")["services"]) == SERVICES
+    assert set(with_env.config("release")["services"]) == SERVICES | {"export"}
+    assert set(with_env.config("commands")["services"]) == SERVICES | {"blox"}
+
+
+def test_a_further_node_can_start_data_and_worker_alone(with_env):
+    node = of(with_env, NODE).config()
+    assert set(node["services"]) == {"data", "worker"}
+    worker = node["services"]["worker"]
+    assert set(worker["depends_on"]) == {"data"}
+    assert "@192.0.2.1:6379/0" in worker["environment"]["BLOX_BROKER_URL"]
+    assert "@192.0.2.1:5432/blox" in worker["environment"]["BLOX_DATABASE_URL"]
+
+
+@pytest.mark.parametrize("files", [HEAD, NODE])
+def test_all_gpus_are_reserved_unless_the_cpu_file_says_otherwise(with_env, files):
+    limits = of(with_env, files).config()["services"]["worker"]["deploy"]["resources"]
+    (device,) = limits["reservations"]["devices"]
+    assert (device["driver"], device["count"], device["capabilities"]) == ("nvidia", -1, ["gpu"])
+    on_cpu = of(with_env, [*files, *CPU]).config()["services"]["worker"]
+    assert "devices" not in on_cpu["deploy"]["resources"].get("reservations", {})
+    assert on_cpu["deploy"]["resources"]["limits"] == limits["limits"]
+    assert on_cpu["command"][-4:] == ["--gpus", "cpu", "--jobs-per-gpu", "1"]
+
+
+def test_every_service_is_hardened_and_limited(with_env):
+    for name, service in with_env.config()["services"].items():
+        assert service["read_only"], name
+        assert service["init"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "cap_add" not in service, name
+        assert not service.get("privileged"), name
+        assert service["logging"]["options"]["max-size"], name
+        assert {"memory", "pids"} <= set(service["deploy"]["resources"]["limits"]), name
+        is_one_shot = service["restart"] == "no"
+        assert is_one_shot or service["restart"] == "unless-stopped", name
+        assert service["healthcheck"].get("disable", False) == is_one_shot, name
+        if name in OURS:
+            assert service["image"] == "blox", name
+
+
+def test_ports_are_published_on_the_heads_address_alone(with_env):
+    published = {
+        (name, port["host_ip"])
+        for name, service in with_env.config()["services"].items()
+        for port in service.get("ports", ())
+    }
+    assert published == {("redis", "192.0.2.1"), ("postgres", "192.0.2.1")}
+
+
+def test_no_secret_stands_where_processes_or_health_checks_are_listed(with_env):
+    secrets = with_env.secrets()
+    assert len(secrets) == len(SECRET_NAMES)
+    for name, service in with_env.config()["services"].items():
+        shown = [service.get(key) for key in ("command", "entrypoint", "healthcheck", "labels")]
+        assert not [secret for secret in secrets if secret in str(shown)], name
+
+
+@pytest.mark.parametrize("files", [HEAD, NODE])
+def test_without_env_one_line_says_what_to_do(stack, files):
+    ended = of(stack, files).run("docker compose up --detach")
+    assert ended.code != 0
+    assert "is not set; " in ended.err
+    assert "make env" in ended.err or "copy .env from the head" in ended.err
+    assert ended.err.count("\n") <= 1
+
+
+@pytest.mark.parametrize("name", [f"BLOX_{name}_PASSWORD" for name in SECRET_NAMES])
+def test_a_secret_that_is_missing_in_env_is_named(with_env, name):
+    with_env.set(**{name: ""})
+    ended = with_env.run("docker compose config --quiet")
+    assert ended.code != 0
+    assert f"required variable {name} is missing a value: is not set; run 'make env'" in ended.err
+
+
+def test_the_example_alone_is_not_enough(stack):
+    (stack.folder / ".env").write_bytes((stack.folder / ".env.example").read_bytes())
+    assert stack.secrets() == []
+    assert "is missing a value" in stack.run("docker compose config --quiet").err
+
+
+def test_the_folder_of_releases_belongs_to_whom_the_exporter_runs_as(with_env):
+    owner = (with_env.folder / "release").stat().st_uid
+    assert with_env.setting("BLOX_UID") == str(owner) != "0"
+
+
+def test_every_variable_of_the_compose_files_is_in_the_example(stack):
+    used = {
+        name
+        for file in (*HEAD, *NODE, *CPU)
+        for name in re.findall(r"\$\{(BLOX_\w+)", (stack.folder / file).read_text())
+    }
+    example = (stack.folder / ".env.example").read_text()
+    described = set(re.findall(r"^#?(BLOX_\w+)=", example, re.MULTILINE))
+    assert used - described == {"BLOX_COMMIT", "BLOX_IMAGE", "BLOX_TRAINER"}

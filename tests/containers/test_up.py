@@ -1,0 +1,175 @@
+"""A head and a further node train a run, lose workers, and give a release; the tests go in this order."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from datetime import datetime
+
+import pytest
+
+import blox
+from tests.containers.stack import CPU, NODE, Stack, copied_checkout
+from tests.servers import wait_until
+
+LONG_RUNNING = ["redis", "postgres", "scheduler", "worker"]
+JOBS = 4
+
+
+@pytest.fixture(scope="module")
+def node(head, tmp_path_factory):
+    """A further node: a worker on a network of its own, with nothing but the head's .env."""
+    stack = Stack(
+        copied_checkout(tmp_path_factory.mktemp("node")), [*NODE, *CPU], project="blox-node"
+    )
+    stack.up = f"docker compose --file {NODE[0]} --file {CPU[0]} up --detach"
+    shutil.copy2(head.folder / ".env", stack.folder / ".env")
+    try:
+        stack.succeed(stack.up)
+        yield stack
+    finally:
+        stack.run("docker compose down --volumes --timeout 30")
+
+
+def seconds(text):
+    return datetime.fromisoformat(text).timestamp()
+
+
+def test_all_services_are_up_and_well_and_what_they_need(head, figures):
+    events = head.succeed(
+        f"docker events --since {head.began} --until {int(time.time()) + 1} "
+        "--filter event=health_status --format '{{json .}}'"
+    )
+    well = {}
+    for event in map(json.loads, events.splitlines()):
+        if event["status"].endswith(" healthy"):
+            well.setdefault(event["Actor"]["Attributes"]["com.docker.compose.service"], event)
+    for service in LONG_RUNNING:
+        known = head.inspected(service)
+        assert known["State"]["Health"]["Status"] == "healthy", service
+        took = well[service]["timeNano"] / 1e9 - seconds(known["State"]["StartedAt"])
+        used = head.succeed(f"docker stats --no-stream --format {{{{.MemUsage}}}} {known['Id']}")
+        figures.append(f"{service}: well after {took:.0f} s, {used.partition(' /')[0]} of memory")
+    for service in ("migrate", "init", "data"):
+        assert head.inspected(service)["State"]["ExitCode"] == 0
+
+
+def test_nothing_runs_as_root_or_writes_to_its_root(head):
+    for service in LONG_RUNNING:
+        known = head.inspected(service)
+        assert known["HostConfig"]["ReadonlyRootfs"], service
+        assert known["HostConfig"]["CapDrop"] == ["ALL"], service
+        users = head.succeed(f"docker top {known['Id']} -eo uid,args").splitlines()[1:]
+        assert not [line for line in users if line.split()[0] == "0"], users
+
+
+def test_redis_keeps_the_queue_and_postgres_has_room_for_the_workers(head):
+    asked = "docker compose exec -T redis redis-cli --no-auth-warning config get"
+    assert head.succeed(f"{asked} appendonly").split() == ["appendonly", "yes"]
+    assert head.succeed(f"{asked} maxmemory-policy").split()[1] == "noeviction"
+    rooms = head.succeed(
+        "docker compose exec -T postgres psql -qAtU blox -d blox -c 'SHOW max_connections'"
+    )
+    assert int(rooms) == 1100
+
+
+def test_a_further_node_has_no_queue_store_or_scheduler_of_its_own(head, node):
+    assert node.services() == ["data", "worker"]
+    hosts = [head.hostname("worker"), node.hostname("worker")]
+    assert len(set(hosts)) == 2
+    networks = [
+        set(stack.inspected("worker")["NetworkSettings"]["Networks"]) for stack in (head, node)
+    ]
+    assert networks == [{"blox_default"}, {"blox-node_default"}]
+    head.wait_for_epoch(hosts[1])
+
+
+def test_the_heads_ports_want_passwords(head, node, bridge):
+    on = f"docker run --rm --network {node.project}_default"
+    refused = head.run(f"{on} redis:7-bookworm redis-cli -h {bridge} ping")
+    assert "NOAUTH" in refused.out + refused.err
+    login = f"postgresql://blox:wrong@{bridge}/blox"
+    refused = head.run(f"{on} postgres:15-bookworm psql {login} -c 'SELECT 1'")
+    assert (refused.code, "password authentication failed" in refused.err) == (2, True)
+
+
+def test_no_secret_is_listed_or_logged(head, node):
+    secrets = head.secrets()
+    shown = head.succeed("docker compose run --rm blox status")
+    for stack in (head, node):
+        for service in stack.services():
+            known = stack.inspected(service)
+            shown += json.dumps([known["Path"], known["Args"], known["Config"]["Labels"]])
+            for key in ("Cmd", "Entrypoint", "Healthcheck"):
+                shown += json.dumps(known["Config"][key])
+            shown += json.dumps(known["State"].get("Health"))
+            shown += stack.log(service)
+            if known["State"]["Running"]:
+                shown += stack.succeed(f"docker top {known['Id']} -eo args")
+    assert "redis-server" in shown
+    assert "a00000" in shown
+    for secret in secrets:
+        assert secret not in shown
+
+
+def test_one_worker_is_killed_and_one_stops_gently_and_the_run_is_finished(head, node):
+    head.wait_for_epoch(node.hostname("worker"))
+    node.succeed(f"docker kill --signal KILL {node.container('worker')}")
+    head.wait_for_epoch(head.hostname("worker"))
+    host = head.hostname("worker")
+    head.succeed("docker compose stop worker")
+    assert head.inspected("worker")["State"]["ExitCode"] == 0
+    assert "stopping as asked" in head.log("worker")
+    workers = {worker["host"]: worker for worker in head.status()["workers"]}
+    assert host not in workers  # it has signed off and given its job back
+    head.succeed(head.up)
+    node.succeed(node.up)
+
+    def finished():
+        jobs = head.jobs()
+        assert jobs["failed"] == 0, jobs
+        return jobs["succeeded"] == JOBS
+
+    wait_until(finished, "all jobs to succeed", 420)
+    sql = "SELECT count(*), count(DISTINCT arch_index) FROM results"
+    printed = head.succeed(f'docker compose exec -T postgres psql -qAtU blox -d blox -c "{sql}"')
+    assert printed.strip() == f"{JOBS}|{JOBS}"
+
+
+def test_an_operator_looks_at_jobs_and_logs(head):
+    assert "a00000" in head.succeed("docker compose run --rm blox jobs")
+    assert "a00000" not in head.succeed("docker compose run --rm blox jobs --state failed")
+    assert "workers cpu@" in head.succeed("docker compose logs worker")
+
+
+def test_a_release_is_cut_by_one_command_and_is_whole(head):
+    printed = head.succeed("docker compose run --rm export")
+    assert f"{JOBS} architectures" in printed
+    release = head.folder / "release"
+    assert (release / "manifest.json").stat().st_uid == int(head.setting("BLOX_UID"))
+    verify = [sys.executable, "-m", "blox_store.verify", release]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    d = blox.from_folder(release)
+    assert sorted(d.indices) == [0, 1, 18639, 19314]
+    assert d.val_acc(18639) > 30
+
+
+def test_what_was_trained_survives_down_and_up(head):
+    head.succeed("docker compose down")
+    assert head.services() == []
+    head.succeed(head.up)
+    assert head.jobs()["succeeded"] == JOBS
+    run = head.status()["runs"]
+    assert len(run) == 1
+    wait_until(lambda: "all jobs of run 1" in head.log("scheduler"), "the scheduler to say so")
+
+
+def test_a_wrong_setting_is_told_in_one_line(head):
+    printed = head.run("docker compose run --rm init", BLOX_RECIPE="imagenet")
+    assert printed.code != 0
+    assert "'imagenet'" in printed.out + printed.err
+    refused = head.run(head.up, BLOX_HEAD_ADDRESS="nowhere")
+    assert "nowhere" in refused.err
+    assert refused.code != 0

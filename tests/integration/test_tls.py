@@ -1,0 +1,81 @@
+"""Redis and PostgreSQL by TLS, with a certificate authority of our own, as between nodes."""
+
+import subprocess
+
+import pytest
+
+from blox_store.errors import StoreUnavailable
+from blox_store.store import Store
+from blox_worker.broker import Broker
+from blox_worker.celery_app import make_app
+from blox_worker.errors import BrokerUnavailable
+from tests.queue_messages import taken
+from tests.servers import free_port, own_postgres, own_redis
+from tests.store_jobs import make_run
+
+PASSWORD = "geheim"
+OPENSSL = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+
+
+def made_certificate(folder):
+    """Make a certificate of localhost, which signs itself, and its key."""
+    files = ["-keyout", folder / "key", "-out", folder / "certificate"]
+    name = ["-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*OPENSSL.split(), *files, *name], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """The folder of the servers' certificate."""
+    return made_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def postgres(authority):
+    """A PostgreSQL on localhost that offers TLS; gives its URL without a query."""
+    port = free_port()
+    with own_postgres("listen_addresses=localhost", tls=authority, port=port):
+        yield f"postgresql://postgres@localhost:{port}/postgres"
+
+
+@pytest.fixture(scope="module")
+def redis(authority):
+    """A Redis on localhost that speaks TLS alone and wants a password; gives its URL."""
+    port = free_port()
+    options = ["--tls-port", str(port), "--tls-auth-clients", "no", "--requirepass", PASSWORD]
+    with own_redis(*options, tls=authority, password=PASSWORD):
+        yield f"rediss://:{PASSWORD}@localhost:{port}/0"
+
+
+def test_a_store_is_reached_by_tls_and_the_server_is_checked(postgres, authority):
+    url = f"{postgres}?sslmode=verify-full&sslrootcert={authority}/certificate"
+    with Store(url, migrate=True) as store, store.snapshot() as connection:
+        used = connection.exec_driver_sql(
+            "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+        )
+        assert used.scalar() is True
+
+
+def test_a_server_whose_certificate_nobody_vouches_for_is_refused(postgres, tmp_path):
+    other = made_certificate(tmp_path)
+    with pytest.raises(StoreUnavailable, match="certificate verify failed"):
+        Store(f"{postgres}?sslmode=verify-full&sslrootcert={other}/certificate")
+
+
+def test_a_queue_is_reached_by_tls(redis, authority, sqlite_url):
+    url = f"{redis}?ssl_cert_reqs=required&ssl_ca_certs={authority}/certificate"
+    with Store(sqlite_url, migrate=True) as store:
+        run, _ = make_run(store)
+        store.runs.add_jobs(run.id, [3, 4])
+        app = make_app(url, store.id)
+        Broker(app).publish(run, store.jobs.due(run.id))
+        assert PASSWORD not in Broker(app).url
+        assert [index for _, index in taken(app)] == [3, 4]
+
+
+def test_a_queue_whose_certificate_nobody_vouches_for_is_refused(redis, sqlite_url):
+    with Store(sqlite_url, migrate=True) as store:
+        broker = Broker(make_app(f"{redis}?ssl_cert_reqs=required", store.id))
+        with pytest.raises(BrokerUnavailable, match="certificate verify failed"):
+            broker.waiting()
