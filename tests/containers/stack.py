@@ -22,7 +22,7 @@ CPU = ("docker-compose.cpu.yml",)
 # A run that is short, whose leases run out soon, and whose trainings can be resumed after each epoch.
 SMALL_RUN = {
     "BLOX_RECIPE": "digits",
-    "BLOX_INDICES": "0,1,18639,19314",
+    "BLOX_INDICES": "0-3,18639,19314",
     "BLOX_CHECKPOINT_EVERY_S": "0",
     "BLOX_LEASE_S": "20",
     "BLOX_HEARTBEAT_S": "2",
