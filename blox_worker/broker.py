@@ -13,6 +13,7 @@ from kombu.exceptions import KombuError
 from blox_store.store import DueJob, Run
 from blox_worker.celery_app import TASK, message_priority
 from blox_worker.errors import BrokerUnavailable
+from blox_worker.wording import describe_cells
 
 BATCH: Final = 1000  # messages of one round trip; 91,125 go in 16 to 20 s, one by one in 54 s
 
@@ -38,7 +39,7 @@ class Broker:
                     args=(run.id, job.arch_index),
                     task_id=f"r{run.id}-a{job.arch_index:05d}-s{run.seed}",
                     argsrepr=f"a{job.arch_index:05d} s{run.seed}",
-                    kwargsrepr="",
+                    kwargsrepr=describe_cells(job.arch_index),
                     priority=message_priority(job.priority),
                     producer=producer,
                     retry=False,

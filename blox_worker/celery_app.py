@@ -50,6 +50,7 @@ def make_app(broker_url: str, store_id: str, *, timeout_s: float = TIMEOUT_S) ->
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_enable_remote_control=True,
+        worker_send_task_events=True,
     )
     return app
 

@@ -13,7 +13,6 @@ from rich.table import Table
 
 import blox
 from blox_core.recipe import preset
-from blox_core.space import OPS, Architecture
 from blox_store.exporter import Choice, export
 from blox_store.settings import read_settings
 from blox_store.store import JobState, ResultRow, Run, Store
@@ -24,6 +23,7 @@ from blox_worker.job import Worker
 from blox_worker.new_run import make_run
 from blox_worker.settings import WorkerSettings
 from blox_worker.training_session import local_worker, train_run
+from blox_worker.wording import describe_cells
 
 # All three ops and several connectivities, each learning the digits well within 5 epochs.
 DEMO_INDICES: Final = (18639, 19314, 20665, 19629, 22689, 30834, 504, 75339)
@@ -123,16 +123,3 @@ def _table(release: Path) -> Table:
         seconds = f"{dataset.train_time(arch)}"
         table.add_row(str(arch), describe_cells(arch), *costs, *accuracies, seconds)
     return table
-
-
-def describe_cells(arch_index: int) -> str:
-    """Return the three cells in words, such as `conv→mbconv+skip | conv | conv∥bconv`."""
-    return " | ".join(_describe_cell(cell) for cell in Architecture(arch_index).cells)
-
-
-def _describe_cell(cell: tuple[int, int, int, int, int]) -> str:
-    op1, op2, prev, from_input, skip = cell
-    if not prev:
-        return f"{OPS[op1]}∥{OPS[op2]}" if skip else OPS[op2]
-    joined = f"({OPS[op1]}+x)" if from_input else OPS[op1]
-    return f"{joined}→{OPS[op2]}{'+skip' if skip else ''}"

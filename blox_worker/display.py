@@ -119,3 +119,18 @@ def describe(result: TrainingResult, recipe: Recipe) -> str:
         f"val {percent(best, recipe.val_images)} (epoch {result.best_epoch}), "
         f"test {percent(result.test.top1, recipe.test_images)}, {result.train_time_s:.0f} s"
     )
+
+
+def result_in_short(result: TrainingResult, recipe: Recipe) -> str:
+    """Return a result as it fits into a column: `val 71.2 test 70.9 in 612 s`."""
+    if result.status == "diverged" or result.test is None or result.best_epoch is None:
+        return describe(result, recipe)
+    val = 100 * result.curves.val_top1[result.best_epoch - 1] / recipe.val_images
+    test = 100 * result.test.top1 / recipe.test_images
+    return f"val {val:.1f} test {test:.1f} in {result.train_time_s:.0f} s"
+
+
+def epoch_in_short(report: EpochReport, recipe: Recipe) -> str:
+    """Return how far a training is as it fits into a column: `epoch 57/200 val 64.3`."""
+    val = 100 * report.metrics.val.top1 / recipe.val_images
+    return f"epoch {report.epoch}/{report.epochs} val {val:.1f}"

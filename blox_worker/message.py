@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
+from typing import Final
 
+from blox_core.epoch_report import EpochReport
 from blox_core.recipe import Recipe
 from blox_store.errors import RunNotFound, StoreError, StoreUnavailable
 from blox_store.program import FAILURE
-from blox_store.store import NoClaim, Run, Store
-from blox_worker.display import describe, name_of
+from blox_store.store import Lease, NoClaim, Run, Store
+from blox_worker.display import describe, epoch_in_short, name_of, result_in_short
 from blox_worker.errors import WorkerSuspected
 from blox_worker.job import Ending, JobOutcome, Worker, run_job
 from blox_worker.leftovers import clear_leftovers
@@ -24,26 +27,47 @@ logger = logging.getLogger(__name__)
 
 
 class Fate(Enum):
-    """What becomes of a message."""
+    """What becomes of a message. All but BACK are acknowledged: the store knows what is left."""
 
-    DONE = "done"  # acknowledged: the store knows what is left to do
-    BACK = "back"  # returned to the queue, for another worker
+    DONE = "done"  # its job was trained
+    FAILED = "failed"  # its job was given up
+    AGAIN = "again"  # its job comes again, with another message
+    REFUSED = "refused"  # there was nothing to claim
+    BACK = "back"  # it returns to the queue, for another worker
+
+
+_FATES: Final[Mapping[Ending, Fate]] = {
+    Ending.COMPLETED: Fate.DONE,
+    Ending.KEPT: Fate.DONE,
+    Ending.STOPPED: Fate.AGAIN,
+    Ending.RETRIED: Fate.AGAIN,
+    Ending.FAILED: Fate.FAILED,
+    Ending.LEASE_LOST: Fate.AGAIN,
+}
 
 
 class MessageHandler:
     """Handles the messages of one worker process, one at a time.
 
     A fault of the node, too many failures in a row, and a run of another trainer revision end the
-    process: `stop` is set, and `exit_code` says to the launcher why.
+    process: `stop` is set, and `exit_code` says to the launcher why. `on_progress` is called with a
+    few words after every epoch, from the thread that trains.
     """
 
     def __init__(
-        self, store: Store, worker: Worker, *, stop: threading.Event, lifeline: Lifeline
+        self,
+        store: Store,
+        worker: Worker,
+        *,
+        stop: threading.Event,
+        lifeline: Lifeline,
+        on_progress: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._store = store
         self._worker = worker
         self._stop = stop
         self._lifeline = lifeline
+        self._on_progress = on_progress
         self._streak = FailureStreak(limit=worker.settings.max_faults_in_a_row)
         self._runs: dict[int, Run] = {}
         self.exit_code = 0
@@ -66,19 +90,24 @@ class MessageHandler:
             return Fate.BACK, "stopping"
         try:
             run = self._run(run_id)
+            recipe = Recipe.from_dict(run.recipe)
+
+            def epoch_ended(lease: Lease, report: EpochReport) -> None:
+                self._on_progress(epoch_in_short(report, recipe))
+
             outcome = run_job(
                 self._store,
                 run,
                 arch_index,
                 worker=self._worker,
                 stop=self._stop,
-                on_epoch=lambda lease, report: None,
+                on_epoch=epoch_ended,
             )
             if isinstance(outcome, NoClaim):
                 return self._refused(run, arch_index, outcome)
-            return Fate.DONE, self._ended(run, outcome)
+            return _FATES[outcome.ending], self._ended(outcome, recipe)
         except RunNotFound as error:
-            return Fate.DONE, str(error)
+            return Fate.REFUSED, str(error)
         except StoreUnavailable as error:
             if self._stop.is_set():
                 return Fate.BACK, str(error)
@@ -92,21 +121,18 @@ class MessageHandler:
             self._runs[run_id] = patiently(lambda: self._store.runs.find(run_id), stop=self._stop)
         return self._runs[run_id]
 
-    def _ended(self, run: Run, outcome: JobOutcome) -> str:
+    def _ended(self, outcome: JobOutcome, recipe: Recipe) -> str:
         if outcome.ending in (Ending.COMPLETED, Ending.KEPT):
             self._lifeline.progress()
         self._streak.note(outcome)
         if self._streak.is_too_long:
             self._suspected()
+        name = name_of(outcome.arch_index)
         if outcome.result is not None:
-            text = describe(outcome.result, Recipe.from_dict(run.recipe))
-        else:
-            text = (
-                f"{outcome.ending.value}: {outcome.error}"
-                if outcome.error
-                else (outcome.ending.value)
-            )
-        logger.info("%s %s", name_of(outcome.arch_index), text)
+            logger.info("%s %s", name, describe(outcome.result, recipe))
+            return result_in_short(outcome.result, recipe)
+        text = outcome.ending.value + (f": {outcome.error}" if outcome.error else "")
+        logger.info("%s %s", name, text)
         return text
 
     def _refused(self, run: Run, arch_index: int, reason: NoClaim) -> tuple[Fate, str]:
@@ -114,7 +140,7 @@ class MessageHandler:
             del self._runs[run.id]
             return self.handle(run.id, arch_index)
         if reason is not NoClaim.OTHER_REVISION:
-            return Fate.DONE, reason.value
+            return Fate.REFUSED, reason.value
         text = f"{run}: {reason.value}; this worker has another version of Blox installed"
         self._end_process(USELESS, text)
         with suppress(StoreError):

@@ -22,10 +22,10 @@ from blox_worker.job import Worker
 from blox_worker.lifeline import Lifeline
 from blox_worker.message import Fate, MessageHandler
 from blox_worker.presence import Presence
+from blox_worker.task_events import HEARTBEAT_S, TaskEvents
 
 logger = logging.getLogger(__name__)
 
-_EVENT_HEARTBEAT_S: Final = 30  # each is read by every listener: their cost is quadratic
 # What a stop grants Celery after the last job: a broker that hangs would take it four timeouts.
 _LEAVE_S: Final = 5.0
 _LOOK_EVERY_S: Final = 1.0
@@ -39,10 +39,13 @@ def consume(
     The pool is one thread: the consumer stays responsive while a job is trained, the job can be
     asked to stop, and nothing is forked after torch was loaded.
     """
-    handler = MessageHandler(store, worker, stop=stop, lifeline=lifeline)
+    events = TaskEvents()
+    handler = MessageHandler(
+        store, worker, stop=stop, lifeline=lifeline, on_progress=events.progress
+    )
     acknowledgements = Acknowledgements(Broker(app).answers)
     busy = threading.Lock()
-    _register(app, handler, acknowledgements, busy)
+    _register(app, handler, acknowledgements, events, busy)
     _quieten()
     with Presence(store, worker) as presence:
         handler.clear_leftovers()
@@ -67,15 +70,22 @@ def consume(
 
 
 def _register(
-    app: Celery, handler: MessageHandler, acknowledgements: Acknowledgements, busy: threading.Lock
+    app: Celery,
+    handler: MessageHandler,
+    acknowledgements: Acknowledgements,
+    events: TaskEvents,
+    busy: threading.Lock,
 ) -> None:
     """Have the messages of the queue handled, `busy` being held meanwhile."""
+    request_class = events.request_class(acknowledgements.request_class())
+    app.steps["consumer"].add(events.step())
 
-    @app.task(name=TASK, Request=acknowledgements.request_class())  # type: ignore[untyped-decorator]
+    @app.task(name=TASK, Request=request_class)  # type: ignore[untyped-decorator]
     def train(run_id: int, arch_index: int) -> str:
         acknowledgements.message_came()
         with busy:
             fate, text = handler.handle(run_id, arch_index)
+        events.ends(fate, text)
         if fate is Fate.BACK:
             raise Reject(text, requeue=True)
         return text
@@ -99,7 +109,7 @@ def _new_worker(app: Celery, name: str, stop: threading.Event) -> Any:
         quiet=True,
         without_gossip=True,
         without_mingle=True,
-        heartbeat_interval=_EVENT_HEARTBEAT_S,
+        heartbeat_interval=HEARTBEAT_S,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from blox_core.space import OPS, Architecture
 from blox_store.passwords import without_passwords
 from blox_store.store import JobState
 
@@ -43,3 +44,16 @@ def without_secrets(text: str | None) -> str | None:
 def jobs_by_state(counts: Mapping[JobState, int] | Mapping[str, int]) -> str:
     """Return `3 pending, 1 running`, without the states that no job is in."""
     return ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no jobs"
+
+
+def describe_cells(arch_index: int) -> str:
+    """Return the three cells in words, such as `conv→mbconv+skip | conv | conv∥bconv`."""
+    return " | ".join(_describe_cell(cell) for cell in Architecture(arch_index).cells)
+
+
+def _describe_cell(cell: tuple[int, int, int, int, int]) -> str:
+    op1, op2, prev, from_input, skip = cell
+    if not prev:
+        return f"{OPS[op1]}∥{OPS[op2]}" if skip else OPS[op2]
+    joined = f"({OPS[op1]}+x)" if from_input else OPS[op1]
+    return f"{joined}→{OPS[op2]}{'+skip' if skip else ''}"

@@ -56,17 +56,25 @@ def test_a_message_has_its_job_trained(store, handler, stop, line):
     assert fate is Fate.DONE
     assert text.startswith("val ")
     assert store.jobs.counts(run.id)[JobState.SUCCEEDED] == 1
-    assert handler.handle(run.id, INDEX) == (Fate.DONE, "the job has ended")
+    assert handler.handle(run.id, INDEX) == (Fate.REFUSED, "the job has ended")
     assert (handler.exit_code, stop.is_set(), said(line)) == (0, False, (1, None))
+
+
+def test_every_epoch_is_told_in_a_few_words(store, worker, stop, lifeline):
+    told = []
+    handler = MessageHandler(store, worker, stop=stop, lifeline=lifeline, on_progress=told.append)
+    handler.handle(make_run(store, ONE_EPOCH).id, INDEX)
+    (text,) = told
+    assert text.startswith("epoch 1/1 val ")
 
 
 def test_messages_without_a_job_are_forgotten(store, handler, stop):
     run = make_run(store)
-    assert handler.handle(run.id, 7) == (Fate.DONE, "the run has no such job")
+    assert handler.handle(run.id, 7) == (Fate.REFUSED, "the run has no such job")
     fate, text = handler.handle(99, 7)
-    assert (fate, "no run with id 99" in text) == (Fate.DONE, True)
+    assert (fate, "no run with id 99" in text) == (Fate.REFUSED, True)
     store.runs.set_paused(run.id, True)
-    assert handler.handle(run.id, INDEX) == (Fate.DONE, "the run is paused")
+    assert handler.handle(run.id, INDEX) == (Fate.REFUSED, "the run is paused")
     assert not stop.is_set()
 
 
@@ -115,7 +123,7 @@ def test_too_many_failures_in_a_row_end_the_process(store, tmp_path, stop, lifel
     worker = make_worker(tmp_path, max_faults_in_a_row=2)
     handler = MessageHandler(store, worker, stop=stop, lifeline=lifeline)
     assert handler.handle(run.id, 3) == (
-        Fate.DONE,
+        Fate.AGAIN,
         "to be tried again: ZeroDivisionError: at once",
     )
     assert not stop.is_set()
@@ -123,6 +131,14 @@ def test_too_many_failures_in_a_row_end_the_process(store, tmp_path, stop, lifel
     assert (handler.exit_code, stop.is_set()) == (USELESS, True)
     (shown,) = store.workers.all()
     assert "2 different jobs in a row failed here alone" in shown.stopped_reason
+
+
+def test_a_job_that_is_given_up_is_told_apart(store, tmp_path, stop, lifeline, monkeypatch):
+    monkeypatch.setattr(training, "train", lambda *arguments, **options: 1 / 0)
+    worker = make_worker(tmp_path, max_attempts=1)
+    handler = MessageHandler(store, worker, stop=stop, lifeline=lifeline)
+    fate, text = handler.handle(make_run(store).id, INDEX)
+    assert (fate, text) == (Fate.FAILED, "failed: ZeroDivisionError: division by zero")
 
 
 def test_a_stop_while_the_store_is_away_sends_the_message_back(store, handler, stop, monkeypatch):

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from blox_core.metrics import Curves, Score
 from blox_store.store import Job, JobState
-from blox_worker.display import Display, describe
+from blox_worker.display import Display, describe, epoch_in_short, result_in_short
 from blox_worker.job import Ending, JobOutcome
 from tests.results import made_up_result
 from tests.tiny import TINY
@@ -91,3 +91,13 @@ def test_a_diverged_result_is_called_so():
     assert describe(made_up_result(2, status="diverged"), TINY) == "diverged after 2 of 3 epochs"
     assert len(Curves.of([])) == 0
     assert describe(made_up_result(0, test=None), TINY) == "diverged after 0 of 3 epochs"
+
+
+def test_a_column_has_room_for_a_few_words():
+    result = made_up_result(3)
+    best = result.curves.val_top1[result.best_epoch - 1]
+    val, test = 100 * best / TINY.val_images, 100 * result.test.top1 / TINY.test_images
+    assert result_in_short(result, TINY) == f"val {val:.1f} test {test:.1f} in 12 s"
+    assert epoch_in_short(report(2, top1=5), TINY) == "epoch 2/3 val 25.0"
+    diverged = made_up_result(2, status="diverged", test=None)
+    assert result_in_short(diverged, TINY) == "diverged after 2 of 3 epochs"

@@ -1,6 +1,6 @@
 import pytest
 
-from blox_worker.wording import counted, duration, last_line, without_secrets
+from blox_worker.wording import counted, describe_cells, duration, last_line, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,10 @@ def test_the_last_line_says_what_was_wrong(error, line):
 )
 def test_passwords_in_texts_of_others_are_not_shown(text, shown):
     assert without_secrets(text) == shown
+
+
+def test_cells_are_described_in_words():
+    assert describe_cells(0) == "conv→conv | conv→conv | conv→conv"
+    # prev and input; input alone; input and skip
+    assert describe_cells(13 + 45 * 10 + 2025 * 33) == "(mbconv+x)→conv | mbconv | mbconv∥mbconv"
+    assert describe_cells(23) == "bconv→conv+skip | conv→conv | conv→conv"
