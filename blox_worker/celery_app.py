@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any, Final
 
 from celery import Celery
 from kombu import Queue
+from kombu.utils.url import parse_url
 
 from blox_worker.priority import MAX_PRIORITY
 
@@ -18,6 +20,7 @@ TIMEOUT_S: Final = 10.0  # after which a broker that does not answer is given up
 _SHOWN_DIGITS: Final = 12  # of a store's identity
 _DAY_S: Final = 86_400
 _SOCKET_SCHEME: Final = "unix://"
+_TLS_SCHEME: Final = "rediss://"
 _TRANSPORT_OPTIONS: Final[dict[str, Any]] = {
     # Longer than any training: a message delivered again is refused by the store, but costs a try.
     "visibility_timeout": 30 * _DAY_S,
@@ -38,6 +41,7 @@ def make_app(broker_url: str, store_id: str, *, timeout_s: float = TIMEOUT_S) ->
     app.conf.update(
         broker_connection_max_retries=None,
         broker_connection_retry_on_startup=True,
+        broker_use_ssl=_tls(broker_url),
         broker_transport_options=_TRANSPORT_OPTIONS | dict.fromkeys(timeouts, timeout_s),
         accept_content=["json"],
         task_serializer="json",
@@ -64,3 +68,14 @@ def _for_kombu(url: str) -> str:
     if url.startswith(_SOCKET_SCHEME):
         return f"redis+socket://{url.removeprefix(_SOCKET_SCHEME)}"
     return url
+
+
+def _tls(url: str) -> dict[str, Any] | None:
+    """Return how TLS is to be used, by the `ssl_*` parameters of the URL.
+
+    Without any kombu would take every certificate.
+    """
+    if not url.startswith(_TLS_SCHEME):
+        return None
+    given: dict[str, Any] = parse_url(url).get("ssl", {})
+    return {"ssl_cert_reqs": ssl.CERT_REQUIRED} | given

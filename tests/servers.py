@@ -172,11 +172,12 @@ def redis_server() -> Iterator[str]:
 
 @contextmanager
 def own_redis(
-    *options: str, tls: Path | None = None, password: str | None = None
+    *options: str, tls: Path | None = None, password: str | None = None, url: str | None = None
 ) -> Iterator[Server]:
     """Run a Redis server of our own as production does (AOF, noeviction), on a socket.
 
-    `tls` is a folder with a certificate and its key, `password` what `options` make it ask for.
+    `tls` is a folder with a certificate and its key, `password` what `options` make it ask for,
+    `url` where it answers if not on its socket.
     """
     binary = _found("redis-server")
     with _server_folder() as (folder, user):
@@ -187,9 +188,16 @@ def own_redis(
             key, certificate = _own_tls(tls, folder, user)
             command += ["--tls-key-file", key, "--tls-cert-file", certificate]
         command += options
-        url = f"unix://{'' if password is None else f':{password}@'}{path}"
+        url = url or f"unix://{'' if password is None else f':{password}@'}{path}"
         with _running(command, url, user, folder, lambda: _redis_answers(url)) as server:
             yield server
+
+
+def free_port() -> int:
+    """Return a TCP port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 @contextmanager

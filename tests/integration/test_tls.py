@@ -1,8 +1,11 @@
 """Redis and PostgreSQL by TLS, with a certificate authority of our own, as between nodes."""
 
+import asyncio
 import subprocess
+from urllib.parse import quote
 
 import pytest
+from flower.utils.broker import Broker as FlowerBroker
 
 from blox_store.errors import StoreUnavailable
 from blox_store.store import Store
@@ -13,7 +16,8 @@ from tests.queue_messages import taken
 from tests.servers import free_port, own_postgres, own_redis
 from tests.store_jobs import make_run
 
-PASSWORD = "geheim"
+PASSWORD = "p@ss:w/rd"
+STORE_ID = "0123456789abcdef"
 OPENSSL = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
 
 
@@ -44,8 +48,9 @@ def redis(authority):
     """A Redis on localhost that speaks TLS alone and wants a password; gives its URL."""
     port = free_port()
     options = ["--tls-port", str(port), "--tls-auth-clients", "no", "--requirepass", PASSWORD]
-    with own_redis(*options, tls=authority, password=PASSWORD):
-        yield f"rediss://:{PASSWORD}@localhost:{port}/0"
+    quoted = quote(PASSWORD, safe="")
+    with own_redis(*options, tls=authority, password=quoted):
+        yield f"rediss://:{quoted}@localhost:{port}/0"
 
 
 def test_a_store_is_reached_by_tls_and_the_server_is_checked(postgres, authority):
@@ -63,8 +68,9 @@ def test_a_server_whose_certificate_nobody_vouches_for_is_refused(postgres, tmp_
         Store(f"{postgres}?sslmode=verify-full&sslrootcert={other}/certificate")
 
 
-def test_a_queue_is_reached_by_tls(redis, authority, sqlite_url):
-    url = f"{redis}?ssl_cert_reqs=required&ssl_ca_certs={authority}/certificate"
+@pytest.mark.parametrize("also", ["", "&ssl_cert_reqs=required"])
+def test_a_queue_is_reached_by_tls(redis, authority, sqlite_url, also):
+    url = f"{redis}?ssl_ca_certs={authority}/certificate{also}"
     with Store(sqlite_url, migrate=True) as store:
         run, _ = make_run(store)
         store.runs.add_jobs(run.id, [3, 4])
@@ -74,8 +80,16 @@ def test_a_queue_is_reached_by_tls(redis, authority, sqlite_url):
         assert [index for _, index in taken(app)] == [3, 4]
 
 
-def test_a_queue_whose_certificate_nobody_vouches_for_is_refused(redis, sqlite_url):
-    with Store(sqlite_url, migrate=True) as store:
-        broker = Broker(make_app(f"{redis}?ssl_cert_reqs=required", store.id))
-        with pytest.raises(BrokerUnavailable, match="certificate verify failed"):
-            broker.waiting()
+def test_a_queue_whose_certificate_nobody_vouches_for_is_refused(redis):
+    broker = Broker(make_app(redis, STORE_ID))
+    with pytest.raises(BrokerUnavailable, match="certificate verify failed") as caught:
+        broker.waiting()
+    assert PASSWORD not in str(caught.value)
+
+
+def test_flowers_page_of_the_queue_checks_the_certificate_too(redis, authority):
+    app = make_app(f"{redis}?ssl_ca_certs={authority}/certificate", STORE_ID)
+    with app.connection() as connection:
+        shown = connection.as_uri(include_password=True)
+    page = FlowerBroker(shown, broker_use_ssl=app.conf.broker_use_ssl)
+    assert asyncio.run(page.queues(["queue"])) == [{"name": "queue", "messages": 0}]
