@@ -2,6 +2,7 @@
 
 BloxError
 ├── BrokerUnavailable          ConnectionError     Redis cannot be reached
+├── AddressRefused             OSError        there is nothing to listen on
 ├── DeviceMissing              ValueError     there is no such device on this machine
 ├── WorkerSuspected            RuntimeError   too many different jobs in a row failed here
 ├── SimulatedFailure           RuntimeError   a simulated training failed, as it was told to
@@ -16,6 +17,10 @@ from blox_core.errors import BloxError
 
 class DeviceMissing(BloxError, ValueError):
     """A device that this machine does not have."""
+
+
+class AddressRefused(BloxError, OSError):
+    """An address and port on which this process cannot listen."""
 
 
 class BrokerUnavailable(BloxError, ConnectionError):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Literal, Self
 
 import click
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blox_store.settings import PREFIX
@@ -87,3 +87,11 @@ class RunSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     trainer: Literal["torch", "simulated"] = "torch"
+
+
+class FlowerSettings(BaseSettings):
+    """Who may look at Flower: `user:password`, or several by commas, in Flower's own variable."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOWER_", frozen=True)
+
+    basic_auth: SecretStr = SecretStr("")

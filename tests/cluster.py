@@ -66,9 +66,10 @@ class Cluster:
         epochs: int = 5,
         revision: int = SIMULATION_REVISION,
         seed: int = SEED,
+        data: str = "digits",
     ) -> Run:
         """Make a run of the first architectures."""
-        recipe = replace(preset("digits"), epochs=epochs)
+        recipe = replace(preset(data), epochs=epochs)
         run, _ = self.store.runs.create(
             dataset=recipe.dataset,
             recipe=recipe.to_dict(),

@@ -14,6 +14,7 @@ import click
 # The module of each verb; it has a command of the verb's name, with _ for -.
 _MODULES: Final = {
     "demo": "demo",
+    "flower": "flower",
     "health": "health",
     "init": "init",
     "jobs": "jobs",
