@@ -17,7 +17,7 @@ BLOX_COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude="*" 2
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers check fuzz env image format clean
+.PHONY: help setup demo test test-containers check fuzz env image screenshots format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -68,6 +68,13 @@ fuzz: ## Fuzz the codec for FUZZ_SECONDS (600) and keep what was found in build/
 		$(filter-out %/bindings.cpp,$(wildcard blox_store/codec/*.cpp))
 	build/fuzz/codec -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -artifact_prefix=build/fuzz/ \
 		-print_final_stats=1 build/fuzz/corpus tests/assets/fuzz
+
+screenshots: setup ## Take the pictures of Flower in docs/images anew, from a simulated run
+	@.ci/need servers
+	@.ci/need browser
+	@echo "== make screenshots: a simulated run in Flower, in a headless Chromium"
+	$(BIN)/python .ci/requirements.py screenshots | $(BIN)/python -m pip install --quiet -c constraints.txt -r /dev/stdin
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.screenshots
 
 clean: ## Remove the virtual environment and everything that was built
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
