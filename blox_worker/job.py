@@ -7,7 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,7 @@ from blox_worker.blame import is_node_fault
 from blox_worker.checkpoints import JobCheckpoints
 from blox_worker.heartbeat import Heartbeat
 from blox_worker.outbox import Outbox
+from blox_worker.pace import Pace
 from blox_worker.patience import patiently
 from blox_worker.settings import WorkerSettings
 from blox_worker.trainers import TRAINERS
@@ -47,11 +48,12 @@ class Ending(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """Who trains, on which torch device, and by which settings."""
+    """Who trains, on which torch device, by which settings, and how fast it does just now."""
 
     name: str
     device: str
     settings: WorkerSettings
+    pace: Pace = field(default_factory=Pace, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,21 +208,26 @@ class _Attempt:
             self._patiently(lambda: self._store.jobs.start(self._lease, first))
 
         def epoch_ended(report: EpochReport) -> None:
+            self._worker.pace.epoch_ended(recipe.train_images)
             self._heartbeat.epoch = report.epoch
             if not self._heartbeat.lost:
                 checkpoints.after_epoch(report)
             on_epoch(self._lease, report)
 
-        return self._trainer.train(
-            architecture,
-            recipe,
-            self._run.seed,
-            device=self._worker.device,
-            settings=self._worker.settings,
-            checkpoint=checkpoint,
-            on_epoch=epoch_ended,
-            should_stop=lambda: self._stop.is_set() or self._heartbeat.lost,
-        )
+        self._worker.pace.start()
+        try:
+            return self._trainer.train(
+                architecture,
+                recipe,
+                self._run.seed,
+                device=self._worker.device,
+                settings=self._worker.settings,
+                checkpoint=checkpoint,
+                on_epoch=epoch_ended,
+                should_stop=lambda: self._stop.is_set() or self._heartbeat.lost,
+            )
+        finally:
+            self._worker.pace.end()
 
     def _written(self, result: TrainingResult, checkpoints: JobCheckpoints) -> JobOutcome:
         """Write the result, if need be by way of the disk and as soon as the store is back.

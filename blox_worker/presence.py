@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from blox_store.errors import StoreError
-from blox_store.store import ALIVE_S, Store
+from blox_store.store import ALIVE_S, Store, WorkerFigures
+from blox_worker.gpu_load import gpu_load
 from blox_worker.job import Worker
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,8 @@ class Presence:
     `run_id` is the only run that it trains, None if it takes jobs of any. The row goes with the
     block, unless that ends by an error or `is_to_stay`: what ended the worker is then to be seen.
 
-    While a job runs its heartbeats show the worker too, so that twice a lease is enough.
+    While a job runs its heartbeats show the worker too, so that twice a lease is enough. What the
+    worker measures is written then: its pace, and how its GPU is used.
     """
 
     def __init__(self, store: Store, worker: Worker, *, run_id: int | None = None) -> None:
@@ -60,7 +62,14 @@ class Presence:
                 self._is_registered = self._reached(self._register)
 
     def _seen(self) -> None:
-        self._is_registered = self._store.workers.seen(self._worker.name)
+        load = gpu_load(self._worker.device)
+        figures = WorkerFigures(
+            images_per_s=self._worker.pace.images_per_s,
+            gpu_utilisation=load.utilisation,
+            gpu_memory_used_bytes=load.memory_used_bytes,
+            gpu_memory_total_bytes=load.memory_total_bytes,
+        )
+        self._is_registered = self._store.workers.seen(self._worker.name, figures)
 
     def _register(self) -> None:
         self._store.workers.register(

@@ -6,11 +6,11 @@ Each number is None where nobody knows it. Nothing is asked but the store, and n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
-from blox_store.store import Job, JobState, Run, Store, WorkerState
+from blox_store.store import Job, JobState, Run, Store, WorkerFigures, WorkerState
 from blox_store.store.worker_name import host_of
 from blox_store.store.workers import ALIVE_S
 from blox_worker.progress import RATE_WINDOW_S, eta_s, progress, rate_per_hour
@@ -42,7 +42,8 @@ class FailedJob:
 class RunStatus:
     """One run: `jobs` by state, `failures` are failed attempts by kind.
 
-    `failed` holds the first LISTED_FAILED_JOBS of them.
+    `oldest_lease_s` is the time since the earliest renewal of a running job's lease; `failed` holds
+    the first LISTED_FAILED_JOBS failed jobs.
     """
 
     id: int
@@ -60,6 +61,7 @@ class RunStatus:
     progress: float | None
     rate_per_hour: float | None
     eta_s: float | None
+    oldest_lease_s: float | None
     failures: Mapping[str, int]
     failed: list[FailedJob]
 
@@ -80,6 +82,10 @@ class WorkerStatus:
     epoch: int | None
     epochs: int | None
     lease_left_s: float | None
+    images_per_s: float | None
+    gpu_utilisation: float | None
+    gpu_memory_used_bytes: int | None
+    gpu_memory_total_bytes: int | None
     faults: int
     fault: str | None
     stopped_reason: str | None
@@ -134,6 +140,7 @@ def _run_status(store: Store, run: Run, running: list[Job]) -> RunStatus:
         progress=progress(left, total),
         rate_per_hour=rate,
         eta_s=eta_s(left, None if run.paused else rate),
+        oldest_lease_s=max((job.seen_ago_s or 0.0 for job in running), default=None),
         failures=store.jobs.failures(run.id),
         failed=_failed(store, run) if counts[JobState.FAILED] else [],
     )
@@ -147,7 +154,7 @@ def _failed(store: Store, run: Run) -> list[FailedJob]:
             worker=job.worker,
             error=without_secrets(last_line(job.error)),
         )
-        for job in store.jobs.matching(run.id, JobState.FAILED)[:LISTED_FAILED_JOBS]
+        for job in store.jobs.matching(run.id, JobState.FAILED, limit=LISTED_FAILED_JOBS)
     ]
 
 
@@ -170,12 +177,14 @@ def _worker(
     job = None
     if worker.run_id is not None and worker.arch_index is not None:
         job = jobs.get((worker.run_id, worker.arch_index))
+    does = activity(worker)
+    lives = does in (Activity.WORKING, Activity.IDLE)
     return WorkerStatus(
         name=worker.name,
         host=worker.host,
         device=worker.device,
         pid=worker.pid,
-        activity=activity(worker),
+        activity=does,
         up_s=worker.up_s,
         seen_ago_s=worker.seen_ago_s,
         run_id=worker.run_id,
@@ -183,6 +192,7 @@ def _worker(
         epoch=worker.epoch,
         epochs=None if worker.run_id is None else epochs.get(worker.run_id),
         lease_left_s=None if job is None else job.lease_left_s,
+        **asdict(worker.figures if lives else WorkerFigures()),
         faults=worker.faults,
         fault=without_secrets(worker.fault),
         stopped_reason=without_secrets(worker.stopped_reason),
@@ -214,6 +224,7 @@ def _unregistered(job: Job, epochs: int) -> WorkerStatus:
         epoch=job.epoch,
         epochs=epochs,
         lease_left_s=job.lease_left_s,
+        **asdict(WorkerFigures()),
         faults=0,
         fault=None,
         stopped_reason=None,

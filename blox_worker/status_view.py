@@ -84,6 +84,7 @@ _COLUMNS: Final[dict[str, Callable[[WorkerStatus], str]]] = {
     "run": lambda worker: _UNKNOWN if worker.run_id is None else str(worker.run_id),
     "job": lambda worker: _UNKNOWN if worker.arch_index is None else name_of(worker.arch_index),
     "epoch": lambda worker: _epoch(worker),
+    "images/s": lambda worker: _speed(worker.images_per_s),
     "heartbeat": lambda worker: _ago(worker.seen_ago_s),
     "lease ends in": lambda worker: _lease(worker.lease_left_s),
     "up": lambda worker: _UNKNOWN if worker.up_s is None else duration(worker.up_s),
@@ -102,6 +103,10 @@ def _epoch(worker: WorkerStatus) -> str:
     if worker.epoch is None:
         return _UNKNOWN
     return str(worker.epoch) if worker.epochs is None else f"{worker.epoch}/{worker.epochs}"
+
+
+def _speed(images_per_s: float | None) -> str:
+    return _UNKNOWN if images_per_s is None else f"{images_per_s:,.0f}"
 
 
 def _ago(seconds: float | None) -> str:

@@ -12,6 +12,7 @@ from blox_store.store.values import (
     NoClaim,
     ResultRow,
     Run,
+    WorkerFigures,
     WorkerState,
 )
 from blox_store.store.workers import ALIVE_S
@@ -31,5 +32,6 @@ __all__ = [
     "Selection",
     "Store",
     "Taken",
+    "WorkerFigures",
     "WorkerState",
 ]

@@ -207,14 +207,18 @@ class Jobs:
             )
             return dict.fromkeys(JobState, 0) | {JobState(state): count for state, count in rows}
 
-    def matching(self, run_id: int, *states: JobState) -> list[Job]:
-        """Return the jobs in any of these states, of all without one, by arch index."""
+    def matching(self, run_id: int, *states: JobState, limit: int | None = None) -> list[Job]:
+        """Return the jobs in any of these states, of all without one, by arch index.
+
+        With a `limit` only the first ones.
+        """
         chosen = [state.value for state in states or JobState]
         with self._database.read() as connection:
             rows = connection.execute(
                 select(*job_columns())
                 .where(_JOBS.run_id == run_id, _JOBS.state.in_(chosen))
                 .order_by(_JOBS.arch_index)
+                .limit(limit)
             ).mappings()
             return [job_of(row) for row in rows]
 

@@ -139,6 +139,11 @@ workers = Table(
     Column("faults", Integer, nullable=False),
     Column("fault", Text),  # the last one
     Column("stopped_reason", Text),  # why it claims no more
+    # Figures of the moment in which it was last seen; NULL is what nobody knows.
+    Column("images_per_s", Double),
+    Column("gpu_utilisation", Double),  # 0 to 1
+    Column("gpu_memory_used_bytes", BigInteger),
+    Column("gpu_memory_total_bytes", BigInteger),
     PrimaryKeyConstraint("name", name="pk_workers"),
 )
 

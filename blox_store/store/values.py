@@ -103,6 +103,20 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkerFigures:
+    """What a worker has measured last, None where it could not: without a job, or without a GPU.
+
+    `gpu_utilisation` is the share of the last moments in which its GPU was at work, 0 to 1; the
+    memory is that of the whole GPU, whoever uses it.
+    """
+
+    images_per_s: float | None = None
+    gpu_utilisation: float | None = None
+    gpu_memory_used_bytes: int | None = None
+    gpu_memory_total_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerState:
     """A worker as it was last seen, with the job that it runs.
 
@@ -122,6 +136,7 @@ class WorkerState:
     run_id: int | None
     arch_index: int | None
     epoch: int | None
+    figures: WorkerFigures
 
 
 @dataclass(frozen=True, kw_only=True)

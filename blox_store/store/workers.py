@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, delete, exists, or_, select, update
@@ -11,12 +13,13 @@ from blox_store.store.clock import now_s
 from blox_store.store.database import Database
 from blox_store.store.stored_text import stored_text
 from blox_store.store.upsert import upsert
-from blox_store.store.values import JobState, WorkerState
+from blox_store.store.values import JobState, WorkerFigures, WorkerState
 from blox_store.store.worker_name import host_of
 
 _WORKERS = schema.workers.c
 _JOBS = schema.jobs.c
 ALIVE_S: Final = 180.0  # who was not seen for so long takes no more jobs
+_FIGURES: Final = tuple(field.name for field in fields(WorkerFigures))
 GONE_S: Final = 86_400.0  # who was not seen for so long, and said nothing, is of no interest
 
 
@@ -40,12 +43,17 @@ class Workers:
             "faults": 0,
             "fault": None,
             "stopped_reason": None,
+            **asdict(WorkerFigures()),
         }
         self._upsert(name, fresh, fresh)
 
-    def seen(self, name: str) -> bool:
-        """Show that a worker lives, as its heartbeats do; return whether it is registered."""
-        return self._update(name, seen_s=now_s())
+    def seen(self, name: str, figures: WorkerFigures | None = None) -> bool:
+        """Show that a worker lives, as its heartbeats do; return whether it is registered.
+
+        What it has measured is kept with it; without `figures` those of before stay.
+        """
+        measured = {} if figures is None else asdict(figures)
+        return self._update(name, seen_s=now_s(), **measured)
 
     def fault(self, name: str, text: str) -> None:
         """Count a fault that was the node's, not a job's, and keep what it was."""
@@ -91,7 +99,7 @@ class Workers:
             .order_by(_WORKERS.host, _WORKERS.name, _JOBS.updated_s)
         )
         with self._database.read() as connection:
-            found = [WorkerState(**row) for row in connection.execute(rows).mappings()]
+            found = [_state(row) for row in connection.execute(rows).mappings()]
         # A lease of an earlier process of the name may not have expired yet: the last one counts.
         return list({worker.name: worker for worker in found}.values())
 
@@ -130,11 +138,18 @@ def living_workers(connection: Connection, run_id: int) -> list[str]:
     return list(connection.scalars(rows))
 
 
+def _state(row: Mapping[Any, Any]) -> WorkerState:
+    values = dict(row)
+    figures = WorkerFigures(**{name: values.pop(name) for name in _FIGURES})
+    return WorkerState(**values, figures=figures)
+
+
 def _state_columns() -> list[Any]:
     return [
         *(_WORKERS[name] for name in ("name", "host", "device", "pid")),
         (now_s() - _WORKERS.started_s).label("up_s"),
         (now_s() - _WORKERS.seen_s).label("seen_ago_s"),
         *(_WORKERS[name] for name in ("faults", "fault", "stopped_reason")),
+        *(_WORKERS[name] for name in _FIGURES),
         *(_JOBS[name] for name in ("run_id", "arch_index", "epoch")),
     ]

@@ -9,7 +9,7 @@ from rich.console import Console
 from sqlalchemy import update
 
 from blox_store.errors import RunNotFound
-from blox_store.store import JobState, Lease, Store, schema
+from blox_store.store import JobState, Lease, Store, WorkerFigures, schema
 from blox_worker.job_list import listed_jobs
 from blox_worker.job_view import job_lines, trouble_lines
 from blox_worker.run_status import store_status
@@ -158,6 +158,29 @@ def test_a_worker_that_never_registered_is_known_by_its_lease(store):
     (worker,) = store_status(store).workers
     assert worker.activity == "silent"
     assert "cpu@laptop has not been seen for 6 min" in drawn(store)
+
+
+def test_the_figures_of_a_worker_that_lives_are_shown(store):
+    store.workers.register("gpu0@node-1", device="cuda", pid=1)
+    figures = WorkerFigures(images_per_s=61_234.5, gpu_utilisation=0.5, gpu_memory_used_bytes=7)
+    store.workers.seen("gpu0@node-1", figures)
+    (worker,) = store_status(store).workers
+    assert (worker.images_per_s, worker.gpu_utilisation) == (61_234.5, 0.5)
+    assert (worker.gpu_memory_used_bytes, worker.gpu_memory_total_bytes) == (7, None)
+    assert " 61,234 " in drawn(store)
+    store.workers.stop("gpu0@node-1", "mended soon")
+    (worker,) = store_status(store).workers
+    assert (worker.images_per_s, worker.gpu_memory_used_bytes) == (None, None)
+    assert "61,234" not in drawn(store)
+
+
+def test_the_oldest_lease_is_the_one_renewed_longest_ago(store):
+    run = made_up_run(store, indices=range(3))
+    assert store_status(store).runs[0].oldest_lease_s is None
+    claim(store, run, 1, "gpu0@node-1")
+    change(store, schema.jobs, updated_s=schema.jobs.c.updated_s - 400)
+    claim(store, run, 2, "gpu1@node-1")
+    assert store_status(store).runs[0].oldest_lease_s == pytest.approx(400, abs=30)
 
 
 def test_a_worker_that_was_not_seen_for_long_is_silent(store):

@@ -7,7 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from blox_store.errors import SchemaMismatch
-from blox_store.store import JobState, Store, revision, schema
+from blox_store.store import JobState, Store, WorkerFigures, revision, schema
 from blox_store.store.database import Database
 from tests.store_jobs import A, claim, fail, job
 
@@ -40,7 +40,7 @@ def old_url(database_url):
 
 
 def test_an_older_store_is_refused_until_it_is_migrated(old_url):
-    with pytest.raises(SchemaMismatch, match=r"revision 0001, .* needs 0002; run 'blox migrate'"):
+    with pytest.raises(SchemaMismatch, match=r"revision 0001, .* needs 0003; run 'blox migrate'"):
         Store(old_url)
     Store(old_url, migrate=True).close()
     Store(old_url).close()
@@ -69,6 +69,25 @@ def test_what_was_in_an_older_store_goes_on(old_url):
         assert (reaped.arch_index, reaped.state) == (5, JobState.FAILED)
         assert store.jobs.retry(run.id) == [4, 5, 6]
         assert claim(store, run, 4).attempts == 0
+
+
+def test_workers_of_a_store_of_revision_0002_have_measured_nothing(database_url):
+    database = Database(database_url)
+    with database.write() as connection:
+        config = revision._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.execute(
+            text(
+                "INSERT INTO workers (name, host, started_s, seen_s, faults) "
+                "VALUES ('gpu0@here', 'here', 9e9, 9e9, 2)"
+            )
+        )
+    database.close()
+    with Store(database_url, migrate=True) as store:
+        (worker,) = store.workers.all()
+        assert (worker.name, worker.faults) == ("gpu0@here", 2)
+        assert worker.figures == WorkerFigures()
 
 
 def test_every_store_gets_an_identity_of_its_own(old_url, tmp_path):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from blox_store.store import WorkerFigures
 from tests.store_jobs import (
     OTHER_HOST,
     SAME_HOST,
@@ -53,6 +54,25 @@ def test_a_worker_that_is_seen_lives(store):
     assert worker_of(store, A).seen_ago_s > 50
     store.workers.seen(A)
     assert worker_of(store, A).seen_ago_s < 50
+
+
+def test_what_a_worker_has_measured_is_kept_until_it_starts_anew(store):
+    start(store, A)
+    assert worker_of(store, A).figures == WorkerFigures()
+    figures = WorkerFigures(
+        images_per_s=61_234.5,
+        gpu_utilisation=0.97,
+        gpu_memory_used_bytes=2 * 2**30,
+        gpu_memory_total_bytes=80 * 2**30,
+    )
+    assert store.workers.seen(A, figures)
+    assert store.workers.seen(A)
+    assert worker_of(store, A).figures == figures
+    store.workers.seen(A, replace(figures, images_per_s=None))
+    assert worker_of(store, A).figures == replace(figures, images_per_s=None)
+    start(store, A)
+    assert worker_of(store, A).figures == WorkerFigures()
+    assert not store.workers.seen("nobody@here", figures)
 
 
 def test_faults_are_counted_and_the_last_one_is_kept(store):
