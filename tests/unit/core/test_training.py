@@ -34,6 +34,13 @@ from tests.synthetic import (
     synthetic_data,
 )
 
+RECIPES = {
+    "plain": RECIPE,
+    "augmented": AUGMENTED,
+    "half": replace(AUGMENTED, precision="bf16"),
+    "double": replace(AUGMENTED, precision="fp64"),
+}
+
 
 class TestFigures:
     def test_result(self) -> None:
@@ -164,7 +171,7 @@ class TestBestEpoch:
 
 
 class TestReproducibility:
-    @pytest.mark.parametrize("recipe", [RECIPE, AUGMENTED], ids=["plain", "augmented"])
+    @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
     def test_same_arguments_give_the_same_bits(self, recipe: Recipe) -> None:
         first, second = Observer(), Observer()
         assert figures(run(recipe, on_epoch=first)) == figures(run(recipe, on_epoch=second))
@@ -211,7 +218,7 @@ def global_states() -> tuple[Any, ...]:
 
 
 class TestResuming:
-    @pytest.mark.parametrize("recipe", [RECIPE, AUGMENTED], ids=["plain", "augmented"])
+    @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
     def test_from_every_epoch_to_the_same_bits(self, recipe: Recipe, tmp_path: Path) -> None:
         observer = Observer()
         whole = run(recipe, on_epoch=observer)
