@@ -57,8 +57,8 @@ def _threads(count: int) -> Iterator[None]:
 @contextmanager
 def _algorithms(*, deterministic: bool) -> Iterator[None]:
     cudnn = torch.backends.cudnn
-    # What torch.use_deterministic_algorithms sets too; that imports torch's compiler besides, 4 s on
-    # two cores, which who only asks a recipe for its numerics does not need.
+    # torch.use_deterministic_algorithms sets the same, and imports torch's compiler besides: 4 s on two cores, which
+    # what makes no optimizer (that imports it too) is spared.
     before = torch.get_deterministic_debug_mode()
     with (
         _attribute(cudnn, "deterministic", deterministic),
