@@ -10,16 +10,16 @@ import pytest
 
 from tests.containers.stack import CPU, HEAD, NODE, ROOT, Stack, copied_checkout
 
-SERVICES = {"redis", "postgres", "migrate", "init", "data", "scheduler", "worker"}
+SERVICES = {"redis", "postgres", "migrate", "init", "data", "scheduler", "worker", "flower"}
 COMBINATIONS = [
     (files, profiles)
     for files, profiles in product(
         (HEAD, (*HEAD, *CPU), NODE, (*NODE, *CPU)),
-        ("", "--profile release", "--profile commands", "--profile *"),
+        ("", "--profile release", "--profile monitoring", "--profile commands", "--profile *"),
     )
 ]
-OURS = ("migrate", "init", "data", "scheduler", "worker", "export", "blox")
-SECRET_NAMES = ("REDIS", "POSTGRES")
+OURS = ("migrate", "init", "data", "scheduler", "worker", "flower", "export", "blox")
+SECRET_NAMES = ("REDIS", "POSTGRES", "FLOWER", "GRAFANA")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_every_combination_of_files_and_profiles_is_valid(with_env, files, profi
 def test_the_services_of_each_profile(with_env):
     assert set(with_env.config("none")["services"]) == SERVICES
     assert set(with_env.config("release")["services"]) == SERVICES | {"export"}
-    assert set(with_env.config("commands")["services"]) == SERVICES | {"blox"}
+    assert set(with_env.config("monitoring")["services"]) == SERVICES | {"prometheus", "grafana"}
 
 
 def test_a_further_node_can_start_data_and_worker_alone(with_env):
@@ -95,13 +95,19 @@ def test_every_service_is_hardened_and_limited(with_env):
             assert service["image"] == "blox", name
 
 
-def test_ports_are_published_on_the_heads_address_alone(with_env):
+def test_ports_are_published_on_the_heads_address_or_on_this_machine_alone(with_env):
     published = {
         (name, port["host_ip"])
         for name, service in with_env.config()["services"].items()
         for port in service.get("ports", ())
     }
-    assert published == {("redis", "192.0.2.1"), ("postgres", "192.0.2.1")}
+    assert published == {
+        ("redis", "192.0.2.1"),
+        ("postgres", "192.0.2.1"),
+        ("flower", "127.0.0.1"),
+        ("prometheus", "127.0.0.1"),
+        ("grafana", "127.0.0.1"),
+    }
 
 
 def test_no_secret_stands_where_processes_or_health_checks_are_listed(with_env):
@@ -110,6 +116,13 @@ def test_no_secret_stands_where_processes_or_health_checks_are_listed(with_env):
     for name, service in with_env.config()["services"].items():
         shown = [service.get(key) for key in ("command", "entrypoint", "healthcheck", "labels")]
         assert not [secret for secret in secrets if secret in str(shown)], name
+
+
+def test_a_node_gets_no_secret_that_it_has_no_use_for(with_env):
+    flower, grafana = (with_env.setting(f"BLOX_{x}_PASSWORD") for x in ("FLOWER", "GRAFANA"))
+    shown = str(of(with_env, NODE).config())
+    assert flower not in shown
+    assert grafana not in shown
 
 
 @pytest.mark.parametrize("files", [HEAD, NODE])

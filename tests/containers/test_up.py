@@ -1,10 +1,13 @@
 """A head and a further node train a run, lose workers, and give a release; the tests go in this order."""
 
+import base64
 import json
 import shutil
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from datetime import datetime
 
 import pytest
@@ -13,7 +16,7 @@ import blox
 from tests.containers.stack import CPU, NODE, Stack, copied_checkout
 from tests.servers import wait_until
 
-LONG_RUNNING = ["redis", "postgres", "scheduler", "worker"]
+LONG_RUNNING = ["redis", "postgres", "scheduler", "worker", "flower"]
 JOBS = 6
 
 
@@ -141,6 +144,30 @@ def test_an_operator_looks_at_jobs_and_logs(head):
     assert "a00000" in head.succeed("docker compose run --rm blox jobs")
     assert "a00000" not in head.succeed("docker compose run --rm blox jobs --state failed")
     assert "workers cpu@" in head.succeed("docker compose logs worker")
+
+
+def test_flower_shows_the_workers_to_who_knows_the_password(head):
+    address = head.succeed("docker compose port flower 5555").strip()
+    page = f"http://{address}/workers?json=1"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(page, timeout=30)
+    pair = f"blox:{head.setting('BLOX_FLOWER_PASSWORD')}"
+    request = urllib.request.Request(page)
+    request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
+
+    def shown():
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return [worker["hostname"] for worker in json.load(answer)["data"]]
+
+    host = head.hostname("worker")
+    wait_until(lambda: any(name.endswith(f"@{host}") for name in shown()), "the worker in Flower")
+
+
+def test_the_scheduler_serves_metrics_inside_alone(head):
+    code = "import urllib.request as u; print(u.urlopen('http://scheduler:9540/metrics').read().decode())"
+    shown = head.succeed(f'docker compose exec -T flower python -c "{code}"')
+    assert "blox_jobs" in shown
+    assert not head.inspected("scheduler")["HostConfig"]["PortBindings"]
 
 
 def test_a_release_is_cut_by_one_command_and_is_whole(head):

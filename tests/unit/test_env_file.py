@@ -38,9 +38,9 @@ def test_passwords_are_made_and_only_their_owner_reads_them(tmp_path: Path) -> N
     first, second = settings(one), settings(two)
     assert first["BLOX_HEAD_ADDRESS"] == "10.0.0.1"
     passwords = [name for name in first if name.endswith("_PASSWORD")]
-    assert len(passwords) == 2
+    assert len(passwords) == 4
     made = {values[name] for values in (first, second) for name in passwords}
-    assert len(made) == 4
+    assert len(made) == 8
     assert all(len(password) == 48 and password.isalnum() for password in made)
 
 
