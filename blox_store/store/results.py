@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, func, insert, select, tuple_
 
 from blox_core.result import TrainingResult
 from blox_store.store import result_blocks, schema
-from blox_store.store.clock import now_s
+from blox_store.store.clock import database_time, now_s
 from blox_store.store.curves import (
     COUNTS,
     LOSSES,
@@ -116,12 +116,14 @@ class Results:
         The second is 0 without any; the two give a rate.
         """
         finished_s = schema.results.c.finished_s
-        latest = select(func.count(), now_s() - func.min(finished_s)).where(
-            schema.results.c.run_id == run_id, finished_s >= now_s() - window_s
-        )
         with self._database.read() as connection:
-            count, first_ago_s = connection.execute(latest).one()
-            return count, max(0.0, first_ago_s or 0.0)
+            # The time is read first: with a clock in the condition PostgreSQL would use no index.
+            time_s = database_time(connection)
+            latest = select(func.count(), func.min(finished_s)).where(
+                schema.results.c.run_id == run_id, finished_s >= time_s - window_s
+            )
+            count, first_s = connection.execute(latest).one()
+            return count, max(0.0, time_s - first_s) if count else 0.0
 
     def environments(self, connection: Connection) -> dict[int, dict[str, str]]:
         """Return the strings of every environment by its id, within the caller's transaction."""
