@@ -240,13 +240,6 @@ def _own_tls(tls: Path, folder: Path, user: str | None) -> tuple[Path, Path]:
     return own
 
 
-def free_port() -> int:
-    """Return a port of localhost that nobody uses."""
-    with socket.socket() as found:
-        found.bind(("localhost", 0))
-        return int(found.getsockname()[1])
-
-
 def _has_user(name: str) -> bool:
     return any(entry.pw_name == name for entry in pwd.getpwall())
 
