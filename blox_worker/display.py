@@ -17,9 +17,9 @@ from rich.progress import (
 
 from blox_core.epoch_report import EpochReport
 from blox_core.recipe import Recipe
-from blox_core.result import TrainingResult
 from blox_store.store import Job, Lease
 from blox_worker.job import Ending, JobOutcome
+from blox_worker.wording import describe, name_of, percent
 
 _ETA_WINDOW_S = 3600.0  # architectures differ in cost; a short window would make the ETA jump
 
@@ -98,39 +98,3 @@ class Display:
             description=description,
             jobs=f"{len(self._ended)}/{self._jobs} jobs",
         )
-
-
-def name_of(arch_index: int) -> str:
-    """Return the short name of an architecture."""
-    return f"a{arch_index:05d}"
-
-
-def percent(correct: int, images: int) -> str:
-    """Return an accuracy as text."""
-    return f"{100 * correct / images:.1f} %"
-
-
-def describe(result: TrainingResult, recipe: Recipe) -> str:
-    """Return a result in a few words."""
-    if result.status == "diverged" or result.test is None or result.best_epoch is None:
-        return f"diverged after {len(result.curves)} of {recipe.epochs} epochs"
-    best = result.curves.val_top1[result.best_epoch - 1]
-    return (
-        f"val {percent(best, recipe.val_images)} (epoch {result.best_epoch}), "
-        f"test {percent(result.test.top1, recipe.test_images)}, {result.train_time_s:.0f} s"
-    )
-
-
-def result_in_short(result: TrainingResult, recipe: Recipe) -> str:
-    """Return a result as it fits into a column: `val 71.2 test 70.9 in 612 s`."""
-    if result.status == "diverged" or result.test is None or result.best_epoch is None:
-        return describe(result, recipe)
-    val = 100 * result.curves.val_top1[result.best_epoch - 1] / recipe.val_images
-    test = 100 * result.test.top1 / recipe.test_images
-    return f"val {val:.1f} test {test:.1f} in {result.train_time_s:.0f} s"
-
-
-def epoch_in_short(report: EpochReport, recipe: Recipe) -> str:
-    """Return how far a training is as it fits into a column: `epoch 57/200 val 64.3`."""
-    val = 100 * report.metrics.val.top1 / recipe.val_images
-    return f"epoch {report.epoch}/{report.epochs} val {val:.1f}"

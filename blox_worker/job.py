@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from blox_core.epoch_report import EpochReport
@@ -23,11 +23,13 @@ from blox_store.store import JobState, Lease, NoClaim, Run, Store
 from blox_worker.blame import is_node_fault
 from blox_worker.checkpoints import JobCheckpoints
 from blox_worker.heartbeat import Heartbeat
+from blox_worker.job_log import log_job
 from blox_worker.outbox import Outbox
 from blox_worker.pace import Pace
 from blox_worker.patience import patiently
 from blox_worker.settings import WorkerSettings
 from blox_worker.trainers import TRAINERS
+from blox_worker.wording import describe
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,17 @@ class Ending(Enum):
     RETRIED = "to be tried again"
     FAILED = "failed"
     LEASE_LOST = "lease lost"
+
+
+# What the log calls it.
+_EVENTS: Final[Mapping[Ending, tuple[str, int]]] = {
+    Ending.COMPLETED: ("finished", logging.INFO),
+    Ending.KEPT: ("kept on disk", logging.WARNING),
+    Ending.STOPPED: ("given back", logging.INFO),
+    Ending.RETRIED: ("failed", logging.WARNING),
+    Ending.FAILED: ("given up", logging.WARNING),
+    Ending.LEASE_LOST: ("lease lost", logging.WARNING),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +122,7 @@ def run_job(
     lease = patiently(claim, stop=stop, on_outage=on_outage)
     if isinstance(lease, NoClaim):
         return lease
+    log_job(lease, "taken", f"goes on after epoch {lease.epoch}" if lease.epoch else "")
     every_s = worker.settings.heartbeat_s
     with Heartbeat(store, lease, every_s=every_s, on_outage=on_outage) as heartbeat:
         return _Attempt(store, run, lease, worker, heartbeat, stop, on_outage).outcome(on_epoch)
@@ -146,15 +160,17 @@ class _Attempt:
             if isinstance(error, StoreUnavailable) and self._stop.is_set():
                 return self._ended(Ending.STOPPED, error=str(error))  # the lease will run out
             if is_node_fault(error):
-                self._give_back()
+                self._give_back(error)
                 raise
             return self._failed(error)
 
-    def _give_back(self) -> None:
+    def _give_back(self, fault: Exception) -> None:
         """Leave the job to others for a while: this worker is the first to come back for it."""
         wait_s = self._worker.settings.retry_backoff_s
         with suppress(StoreError):  # what cannot be given back now runs out by itself
             self._store.jobs.release(self._lease, self._heartbeat.epoch, wait_s=wait_s)
+            why = f"fault of the node: {type(fault).__name__}: {fault}"
+            log_job(self._lease, "given back", why, level=logging.WARNING)
 
     def _run_to_end(self, on_epoch: JobReport) -> JobOutcome:
         recipe = Recipe.from_dict(self._run.recipe)
@@ -256,8 +272,9 @@ class _Attempt:
         checkpoints.drop()
         if kept is not None:
             kept.unlink(missing_ok=True)
+        outcome = self._ended(Ending.COMPLETED, result=result)
         checkpoints.check()  # the result is safe, but the node's disk is not as it should be
-        return self._ended(Ending.COMPLETED, result=result)
+        return outcome
 
     def _kept(self, result: TrainingResult) -> Path | None:
         outbox = Outbox(self._worker.settings.checkpoint_dir, self._store)
@@ -278,7 +295,6 @@ class _Attempt:
     def _failed(self, error: Exception) -> JobOutcome:
         """Count the attempt against the job."""
         lease, settings = self._lease, self._worker.settings
-        logger.warning("job %s failed", lease.arch_index, exc_info=error)
         try:
             state = self._patiently(
                 lambda: self._store.jobs.fail(
@@ -310,6 +326,11 @@ class _Attempt:
         error: str | None = None,
         failed_elsewhere: bool = False,
     ) -> JobOutcome:
+        event, level = _EVENTS[ending]
+        detail = error or ending.value
+        if result is not None:
+            detail = describe(result, Recipe.from_dict(self._run.recipe))
+        log_job(self._lease, event, detail, level=level)
         return JobOutcome(
             run_id=self._lease.run_id,
             arch_index=self._lease.arch_index,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from blox_worker.display import name_of
 from blox_worker.job_list import ListedJob
-from blox_worker.wording import counted, duration, last_line
+from blox_worker.wording import counted, duration, last_line, name_of
 
 _HEADINGS: Final = ("job", "state", "priority", "attempts", "epoch", "worker", "error")
 _INDENT: Final = "    "

@@ -14,14 +14,15 @@ from blox_core.recipe import Recipe
 from blox_store.errors import RunNotFound, StoreError, StoreUnavailable
 from blox_store.program import FAILURE
 from blox_store.store import Lease, NoClaim, Run, Store
-from blox_worker.display import describe, epoch_in_short, name_of, result_in_short
 from blox_worker.errors import WorkerSuspected
 from blox_worker.job import Ending, JobOutcome, Worker, run_job
+from blox_worker.job_log import log_refusal
 from blox_worker.leftovers import clear_leftovers
 from blox_worker.lifeline import USELESS, Lifeline
 from blox_worker.patience import patiently
 from blox_worker.streak import FailureStreak
 from blox_worker.suspicion import stop_claiming
+from blox_worker.wording import epoch_in_short, result_in_short
 
 logger = logging.getLogger(__name__)
 
@@ -127,18 +128,15 @@ class MessageHandler:
         self._streak.note(outcome)
         if self._streak.is_too_long:
             self._suspected()
-        name = name_of(outcome.arch_index)
         if outcome.result is not None:
-            logger.info("%s %s", name, describe(outcome.result, recipe))
             return result_in_short(outcome.result, recipe)
-        text = outcome.ending.value + (f": {outcome.error}" if outcome.error else "")
-        logger.info("%s %s", name, text)
-        return text
+        return outcome.ending.value + (f": {outcome.error}" if outcome.error else "")
 
     def _refused(self, run: Run, arch_index: int, reason: NoClaim) -> tuple[Fate, str]:
         if reason is NoClaim.OTHER_RUN:  # the database was restored, and has numbered anew
             del self._runs[run.id]
             return self.handle(run.id, arch_index)
+        log_refusal(run.id, arch_index, self._worker.name, reason.value)
         if reason is not NoClaim.OTHER_REVISION:
             return Fate.REFUSED, reason.value
         text = f"{run}: {reason.value}; this worker has another version of Blox installed"

@@ -17,9 +17,10 @@ from uuid import uuid4
 
 from blox_core.space import SPACE_SIZE
 from blox_store.errors import StoreUnavailable
-from blox_store.store import DueJob, Job, JobState, Run, Store
+from blox_store.store import DueJob, JobState, Run, Store
 from blox_worker.broker import BATCH, Broker
 from blox_worker.errors import BrokerUnavailable
+from blox_worker.job_log import log_reaped
 from blox_worker.reaper import Reaper
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Scheduler:
             return False
         self._wait_after_a_stall()
         for job in self._reaper.reap():
-            logger.warning("job %s of run %s: %s", job.arch_index, job.run_id, _reaped(job))
+            log_reaped(job)
         self._publish_again_what_was_lost(counts[JobState.QUEUED], stop)
         self._publish(self._store.jobs.due(self._run.id), stop)
         return False
@@ -174,15 +175,6 @@ class Scheduler:
             self._store.schedulers.release(self._run.id, self._token)
         except StoreUnavailable as error:
             logger.warning("%s; the scheduler's lease runs out by itself", error)
-
-
-def _reaped(job: Job) -> str | None:
-    if job.state is JobState.FAILED:
-        return job.error
-    return (
-        f"the lease of worker {job.worker} expired after epoch {job.epoch}; it goes on, with "
-        f"{job.attempts} attempts that count"
-    )
 
 
 def _by_index(store: Store, run: Run, jobs: Sequence[DueJob]) -> list[DueJob]:

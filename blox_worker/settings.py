@@ -13,6 +13,8 @@ from blox_store.settings import PREFIX
 from blox_worker.arch_indices import parse_indices
 
 _ALL: Final = "all"
+TEXT: Final = "text"
+JSON: Final = "json"
 
 _BROKER_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
@@ -87,6 +89,14 @@ class RunSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     trainer: Literal["torch", "simulated"] = "torch"
+
+
+class LogSettings(BaseSettings):
+    """For whom logs are: lines for people, or JSON for programs."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    log: Literal["text", "json"] = TEXT
 
 
 class FlowerSettings(BaseSettings):

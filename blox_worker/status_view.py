@@ -10,9 +10,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from blox_worker.display import name_of
 from blox_worker.run_status import Activity, RunStatus, StoreStatus, WorkerStatus
-from blox_worker.wording import counted, duration, jobs_by_state
+from blox_worker.wording import counted, duration, jobs_by_state, name_of
 
 _FILE_WIDTH: Final = 500  # characters: in a file or a pipe no name or error is to be wrapped
 NO_RUN: Final = "the store has no run; make one by 'blox init'"

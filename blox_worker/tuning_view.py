@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Final
 from rich import box
 from rich.table import Table
 
-from blox_worker.display import name_of
 from blox_worker.gpus import ALL, CPU, Slot
 from blox_worker.recipe_options import options_of
 from blox_worker.tuning import TuningRow
-from blox_worker.wording import counted
+from blox_worker.wording import counted, name_of
 
 if TYPE_CHECKING:
     from blox_core.recipe import Recipe

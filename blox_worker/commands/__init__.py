@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import logging
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
+
+from blox_core.errors import BloxError
+from blox_store.program import FAILURE
+from blox_worker.logs import is_for_programs, set_up_logging
+
+logger = logging.getLogger(__name__)
 
 # The module of each verb; it has a command of the verb's name, with _ for -.
 _MODULES: Final = {
@@ -29,6 +35,8 @@ _MODULES: Final = {
     "worker": "worker",
 }
 
+_WITH_DISPLAY: Final = ("train", "demo")
+
 
 class _Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -42,9 +50,20 @@ class _Verbs(click.Group):
         )
         return found
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; where logs are for programs, what ends it is logged like the rest."""
+        try:
+            return super().invoke(ctx)
+        except (BloxError, OSError) as error:
+            if not is_for_programs():
+                raise
+            logger.error("%s", " ".join(str(error).split()))
+            return FAILURE
+
 
 @click.group(cls=_Verbs)
 @click.version_option(package_name="blox")
-def command() -> None:
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """Make a Blox benchmark: train its architectures and watch them."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up_logging(has_display=ctx.invoked_subcommand in _WITH_DISPLAY)

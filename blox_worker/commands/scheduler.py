@@ -12,6 +12,7 @@ from blox_store.settings import read_settings
 from blox_store.store import Run, Store
 from blox_worker.broker import Broker
 from blox_worker.celery_app import make_app
+from blox_worker.logs import tell
 from blox_worker.patience import opened, patiently, unless_stopped
 from blox_worker.reaper import Reaper
 from blox_worker.scheduler import ORDERS, Scheduler
@@ -38,7 +39,11 @@ def scheduler(run_id: int | None, order: str, stay: bool, database: str | None) 
     """
     settings, broker = read_settings(WorkerSettings), read_settings(BrokerSettings)
     url = command_line.database_url(database)
-    with stop_requests() as stop, unless_stopped(stop), opened(url, stop=stop) as store:
+    with (
+        stop_requests() as stop,
+        unless_stopped(stop),
+        opened(url, stop=stop) as store,
+    ):
         run = patiently(lambda: store.runs.find(run_id), stop=stop)
         reaper = Reaper(store, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
         made = Scheduler(
@@ -52,13 +57,13 @@ def scheduler(run_id: int | None, order: str, stay: bool, database: str | None) 
             lease_s=settings.lease_s,
             stays=stay,
         )
-        click.echo(f"scheduling {run}")
+        tell(f"scheduling {run}")
         all_ended = made.run(stop)
         _say_how_it_stands(store, run, all_ended)
 
 
 def _say_how_it_stands(store: Store, run: Run, all_ended: bool) -> None:
     if all_ended:
-        click.echo(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}")
+        tell(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}")
     else:
-        click.echo("stopped; run the same command again to go on where it stopped")
+        tell("stopped; run the same command again to go on where it stopped")

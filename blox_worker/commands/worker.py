@@ -19,6 +19,7 @@ from blox_worker.gpus import CPU, Slot, slots
 from blox_worker.job import Worker
 from blox_worker.launcher import launch
 from blox_worker.lifeline import Lifeline
+from blox_worker.logs import tell
 from blox_worker.patience import opened, patiently, unless_stopped
 from blox_worker.settings import BrokerSettings, WorkerSettings
 from blox_worker.stop import stop_requests
@@ -59,7 +60,7 @@ def worker(
         return command_line.SUCCESS
     with store:
         os.environ[f"{PREFIX}DATABASE_URL"] = url  # not on a command line: it may hold a password
-        click.echo(f"workers {', '.join(one.name for one in chosen)}")
+        tell(f"workers {', '.join(one.name for one in chosen)}")
         return launch(
             chosen,
             _command,

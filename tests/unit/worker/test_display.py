@@ -6,8 +6,9 @@ from rich.console import Console
 
 from blox_core.metrics import Curves, Score
 from blox_store.store import Job, JobState
-from blox_worker.display import Display, describe, epoch_in_short, result_in_short
+from blox_worker.display import Display
 from blox_worker.job import Ending, JobOutcome
+from blox_worker.wording import describe, epoch_in_short, result_in_short
 from tests.results import made_up_result
 from tests.tiny import TINY
 

@@ -2,7 +2,7 @@ import pytest
 
 from blox_store.errors import SettingsError
 from blox_store.settings import read_settings
-from blox_worker.settings import BrokerSettings, WorkerSettings
+from blox_worker.settings import BrokerSettings, LogSettings, WorkerSettings
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,9 @@ def test_a_lease_outlasts_two_heartbeats(monkeypatch):
     monkeypatch.setenv("BLOX_LEASE_S", "1")
     with pytest.raises(SettingsError, match="BLOX_LEASE_S=1: at least twice BLOX_HEARTBEAT_S=10"):
         read_settings(WorkerSettings)
+
+
+def test_logs_are_text_or_json(monkeypatch):
+    monkeypatch.setenv("BLOX_LOG", "xml")
+    with pytest.raises(SettingsError, match="BLOX_LOG='xml': Input should be 'text' or 'json'"):
+        read_settings(LogSettings)
