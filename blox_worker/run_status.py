@@ -42,8 +42,9 @@ class FailedJob:
 class RunStatus:
     """One run: `jobs` by state, `failures` are failed attempts by kind.
 
-    `oldest_lease_s` is the time since the earliest renewal of a running job's lease; `failed` holds
-    the first LISTED_FAILED_JOBS failed jobs.
+    `finished_last_hour` are results, `failed_last_hour` failed attempts. `oldest_lease_s` is the
+    time since the earliest renewal of a running job's lease; `failed` holds the first
+    LISTED_FAILED_JOBS failed jobs.
     """
 
     id: int
@@ -59,6 +60,8 @@ class RunStatus:
     total: int
     jobs: Mapping[str, int]
     progress: float | None
+    finished_last_hour: int
+    failed_last_hour: int
     rate_per_hour: float | None
     eta_s: float | None
     oldest_lease_s: float | None
@@ -123,7 +126,8 @@ def _run_status(store: Store, run: Run, running: list[Job]) -> RunStatus:
     epochs = int(run.recipe["epochs"])
     open_jobs = sum(count for state, count in counts.items() if not state.ended)
     left = max(0.0, open_jobs - sum(job.epoch for job in running) / epochs)
-    rate = rate_per_hour(*store.results.finished_within(run.id, RATE_WINDOW_S))
+    finished, span_s = store.results.finished_within(run.id, RATE_WINDOW_S)
+    rate = rate_per_hour(finished, span_s)
     return RunStatus(
         id=run.id,
         name=str(run),
@@ -138,6 +142,8 @@ def _run_status(store: Store, run: Run, running: list[Job]) -> RunStatus:
         total=total,
         jobs={state.value: count for state, count in counts.items()},
         progress=progress(left, total),
+        finished_last_hour=finished,
+        failed_last_hour=store.jobs.failed_within(run.id, RATE_WINDOW_S),
         rate_per_hour=rate,
         eta_s=eta_s(left, None if run.paused else rate),
         oldest_lease_s=max((job.seen_ago_s or 0.0 for job in running), default=None),

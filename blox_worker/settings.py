@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -17,6 +18,8 @@ TEXT: Final = "text"
 JSON: Final = "json"
 
 _BROKER_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+_HOST_AND_PORT: Final = re.compile(r"(?P<host>[\w.-]+|\[[\w.:%]+\]):(?P<port>[0-9]{1,5})")
+_MAX_PORT: Final = 65_535
 
 
 class WorkerSettings(BaseSettings):
@@ -89,6 +92,28 @@ class RunSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     trainer: Literal["torch", "simulated"] = "torch"
+
+
+class MetricsSettings(BaseSettings):
+    """Where a scheduler serves metrics: HOST:PORT, or nowhere if it is empty."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    metrics_address: str = ""
+
+    @property
+    def listens_on(self) -> tuple[str, int] | None:
+        """Host and port, None if nothing is to be served."""
+        found = _HOST_AND_PORT.fullmatch(self.metrics_address)
+        return None if found is None else (found["host"].strip("[]"), int(found["port"]))
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _is_host_and_port(cls, address: str) -> str:
+        found = _HOST_AND_PORT.fullmatch(address)
+        if address and (found is None or not 1 <= int(found["port"]) <= _MAX_PORT):
+            raise ValueError("HOST:PORT is allowed, such as 127.0.0.1:9540 or [::1]:9540")
+        return address
 
 
 class LogSettings(BaseSettings):

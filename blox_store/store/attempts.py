@@ -94,6 +94,12 @@ def attempts_by_kind(connection: Connection, run_id: int) -> dict[str, int]:
     return {row.kind: row.made for row in connection.execute(rows)}
 
 
+def attempts_since(connection: Connection, run_id: int, since_s: float) -> int:
+    """Return the number of attempts at the jobs of a run that ended at a time or later."""
+    rows = select(func.count()).where(_ATTEMPTS.run_id == run_id, _ATTEMPTS.ended_s >= since_s)
+    return connection.execute(rows).scalar_one()
+
+
 def forgive(connection: Connection, worker: str, key: JobKey) -> int:
     """Take back a worker's attempts at a job, and its failure if there were any; return how many.
 

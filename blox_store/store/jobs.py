@@ -191,6 +191,12 @@ class Jobs:
         with self._database.read() as connection:
             return attempts.attempts_by_kind(connection, run_id)
 
+    def failed_within(self, run_id: int, window_s: float) -> int:
+        """Return how many attempts that count were made in the last `window_s` seconds."""
+        with self._database.read() as connection:
+            since_s = database_time(connection) - window_s
+            return attempts.attempts_since(connection, run_id, since_s)
+
     def has_ended(self, run_id: int, arch_index: int) -> bool:
         """Return whether a job has ended; one that does not exist has not."""
         with self._database.read() as connection:

@@ -13,10 +13,11 @@ from blox_store.store import Run, Store
 from blox_worker.broker import Broker
 from blox_worker.celery_app import make_app
 from blox_worker.logs import tell
+from blox_worker.metrics import StoreCollector, serving
 from blox_worker.patience import opened, patiently, unless_stopped
 from blox_worker.reaper import Reaper
 from blox_worker.scheduler import ORDERS, Scheduler
-from blox_worker.settings import BrokerSettings, WorkerSettings
+from blox_worker.settings import BrokerSettings, MetricsSettings, WorkerSettings
 from blox_worker.stop import stop_requests
 from blox_worker.wording import jobs_by_state
 
@@ -35,15 +36,19 @@ from blox_worker.wording import jobs_by_state
 def scheduler(run_id: int | None, order: str, stay: bool, database: str | None) -> None:
     """Keep the queue filled with the jobs of a run, until all have ended.
 
-    A second one stands by and takes over when the first is gone.
+    A second one stands by and takes over when the first is gone. With BLOX_METRICS_ADDRESS it serves
+    metrics for Prometheus meanwhile.
     """
     settings, broker = read_settings(WorkerSettings), read_settings(BrokerSettings)
+    metrics = StoreCollector(lease_s=settings.lease_s)
     url = command_line.database_url(database)
     with (
+        serving(metrics, read_settings(MetricsSettings).listens_on),
         stop_requests() as stop,
         unless_stopped(stop),
         opened(url, stop=stop) as store,
     ):
+        metrics.store = store
         run = patiently(lambda: store.runs.find(run_id), stop=stop)
         reaper = Reaper(store, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
         made = Scheduler(

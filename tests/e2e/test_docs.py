@@ -11,13 +11,26 @@ import pytest
 from blox_store import export_command, ingest_command, verify_command
 from blox_store.settings import StoreSettings
 from blox_worker.commands import command as blox_command
-from blox_worker.settings import BrokerSettings, RunSettings, WorkerSettings
+from blox_worker.settings import (
+    BrokerSettings,
+    LogSettings,
+    MetricsSettings,
+    RunSettings,
+    WorkerSettings,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
-SETTINGS = (StoreSettings, WorkerSettings, BrokerSettings, RunSettings)
+SETTINGS = (
+    StoreSettings,
+    WorkerSettings,
+    BrokerSettings,
+    RunSettings,
+    MetricsSettings,
+    LogSettings,
+)
 SHORT_DEMO = "--architectures 2 --epochs 1"
 
 
