@@ -110,7 +110,7 @@ def our_step(net: Network, recipe: Recipe, device: torch.device) -> Step:
     """Return our step on one batch; it gathers and normalises it, as every step does."""
     batches = Batches(recipe, noise(recipe), device)
     if recipe.compiled:
-        compile_blocks(net, recipe)
+        compile_blocks(net, deterministic=recipe.deterministic)
     optimizer = Optimizer(net, recipe)
     optimizer.set_learning_rate(recipe.lr)
     step = TrainingStep(net, optimizer, batches, recipe, Tally(device))

@@ -13,24 +13,24 @@ from torch import Tensor, nn
 
 from blox_core.errors import CompilationFailed
 from blox_core.model import Network
-from blox_core.recipe import Recipe
 
 Call = Callable[[Tensor], Tensor]
 
 _ADVICE: Final = (
     "compiled blocks take a C++ compiler (g++, or what CXX names), Python's headers, and on a GPU "
-    "Triton: install them on this node, or set the recipe field compiled to False"
+    "Triton: install them on this node, or set the recipe field compiled to False, and choose "
+    "another backend for latencies"
 )
 
 
-def compile_blocks(model: Network, recipe: Recipe) -> None:
+def compile_blocks(model: Network, *, deterministic: bool) -> None:
     """Have the blocks of a network compiled when they are first called; its state keeps its names.
 
     Shapes are fixed: each block is compiled once per batch size, mode (training, evaluation) and
     precision. A call for which a block cannot be compiled raises CompilationFailed.
     """
     for block in blocks_of(model):
-        _compile_block(block, deterministic=recipe.deterministic)
+        _compile_block(block, deterministic=deterministic)
 
 
 def blocks_of(model: Network) -> Iterator[nn.Module]:

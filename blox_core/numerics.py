@@ -1,10 +1,10 @@
-"""The process-wide switches of torch on which the bits of a training depend."""
+"""The process-wide switches of torch on which bits and times depend."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Final
 
 import torch
@@ -25,20 +25,33 @@ def weight_type(recipe: Recipe) -> torch.dtype:
     return torch.float64 if recipe.precision == "fp64" else torch.float32
 
 
-@contextmanager
-def numerics(recipe: Recipe, device: torch.device) -> Iterator[None]:
+def numerics(recipe: Recipe, device: torch.device) -> AbstractContextManager[None]:
     """Set precision, determinism and CPU threads as a recipe says, and restore them afterwards."""
+    return switched(
+        device,
+        precision=recipe.precision,
+        threads=recipe.cpu_threads,
+        deterministic=recipe.deterministic,
+        compiled=recipe.compiled,
+    )
+
+
+@contextmanager
+def switched(
+    device: torch.device, *, precision: str, threads: int, deterministic: bool, compiled: bool
+) -> Iterator[None]:
+    """Set the switches, and restore them afterwards; float32 is computed as such unless `tf32`."""
     with ExitStack() as stack:
-        stack.enter_context(_threads(recipe.cpu_threads))
-        stack.enter_context(_algorithms(deterministic=recipe.deterministic))
-        if device.type == "cuda" and recipe.deterministic:
+        stack.enter_context(_threads(threads))
+        stack.enter_context(_algorithms(deterministic=deterministic))
+        if device.type == "cuda" and deterministic:
             stack.enter_context(_variable(CUBLAS_VARIABLE, CUBLAS_DETERMINISTIC))
-        if recipe.compiled:
+        if compiled:
             stack.enter_context(_compiled_variants())
-        precision = "tf32" if recipe.precision == "tf32" else "ieee"
+        on_gpu = "tf32" if precision == "tf32" else "ieee"
         backends: Any = torch.backends
         for backend in (backends.cuda.matmul, backends.cudnn.conv):
-            stack.enter_context(_attribute(backend, "fp32_precision", precision))
+            stack.enter_context(_attribute(backend, "fp32_precision", on_gpu))
         for backend in (backends.mkldnn.matmul, backends.mkldnn.conv):
             stack.enter_context(_attribute(backend, "fp32_precision", "ieee"))
         yield

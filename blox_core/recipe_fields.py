@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, isfinite
 from typing import Any, Final
 
 from blox_core.errors import RecipeError
+from blox_core.rules import Rule, flag, float_where, int_from, is_float, one_of, positive_even
 
 DATASETS: Final = ("cifar100", "cifar10", "digits")
 PRECISIONS: Final = ("fp64", "fp32", "tf32", "bf16")
@@ -15,8 +15,6 @@ SCHEDULES: Final = ("cosine",)
 MIN_RESOLUTION: Final = 8
 # Release files hold seeds as u32; numpy's RandomState takes no larger ones either.
 SEED_LIMIT: Final = 2**32
-
-Rule = tuple[str, Callable[[Any], bool]]
 
 
 def check_field(name: str, value: object) -> None:
@@ -37,73 +35,44 @@ def refusal(name: str, value: object, allowed: str) -> RecipeError:
     return RecipeError(f"recipe field {name} = {value!r}: {allowed} is allowed")
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_float(value: Any) -> bool:
-    return isinstance(value, float) and isfinite(value)
-
-
-def _int_from(low: int, *, below: float = inf) -> Rule:
-    words = f"an integer of {low} or more" + (f" below {below}" if below < inf else "")
-    return words, lambda value: _is_int(value) and low <= value < below
-
-
-def _float_where(words: str, holds: Callable[[float], bool]) -> Rule:
-    return f"a float {words}", lambda value: _is_float(value) and holds(value)
-
-
 def _three_floats(words: str, holds: Callable[[float], bool]) -> Rule:
     def is_allowed(value: Any) -> bool:
         if not isinstance(value, tuple) or len(value) != 3:
             return False
-        return all(_is_float(channel) and holds(channel) for channel in value)
+        return all(is_float(channel) and holds(channel) for channel in value)
 
     return f"a tuple of three floats {words}", is_allowed
 
 
-def _one_of(*names: str) -> Rule:
-    return f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names
-
-
-def _flag() -> Rule:
-    return "True or False", lambda value: isinstance(value, bool)
-
-
-def _positive_even() -> Rule:
-    return "a positive even integer", lambda value: _is_int(value) and value > 0 and value % 2 == 0
-
-
 _RULES: Final[dict[str, Rule]] = {
-    "dataset": _one_of(*DATASETS),
-    "classes": _int_from(2),
-    "train_images": _int_from(1),
-    "val_images": _int_from(1),
-    "test_images": _int_from(1),
-    "split_seed": _int_from(0, below=SEED_LIMIT),
-    "resolution": _int_from(MIN_RESOLUTION),
+    "dataset": one_of(*DATASETS),
+    "classes": int_from(2),
+    "train_images": int_from(1),
+    "val_images": int_from(1),
+    "test_images": int_from(1),
+    "split_seed": int_from(0, below=SEED_LIMIT),
+    "resolution": int_from(MIN_RESOLUTION),
     "mean": _three_floats("from 0 to 1", lambda x: 0 <= x <= 1),
     "std": _three_floats("above 0", lambda x: x > 0),
-    "stem_channels": _positive_even(),  # the narrowest bottleneck of bconv halves them
-    "epochs": _int_from(1),
-    "batch_size": _int_from(2),  # batch normalisation needs more than one image
-    "eval_batch_size": _int_from(1),
-    "lr": _float_where("above 0", lambda x: x > 0),
-    "schedule": _one_of(*SCHEDULES),
-    "momentum": _float_where("from 0 to below 1", lambda x: 0 <= x < 1),
-    "nesterov": _flag(),
-    "weight_decay": _float_where("of 0 or more", lambda x: x >= 0),
-    "randaugment_ops": _int_from(0),
-    "randaugment_magnitude": _int_from(0),
-    "randaugment_bins": _int_from(2),
-    "flip_probability": _float_where("from 0 to 1", lambda x: 0 <= x <= 1),
-    "crop_padding": _int_from(0),
-    "cutout_size": _int_from(0),
-    "precision": _one_of(*PRECISIONS),
-    "deterministic": _flag(),
-    "channels_last": _flag(),
-    "cuda_graphs": _flag(),
-    "compiled": _flag(),
-    "cpu_threads": _int_from(1),
+    "stem_channels": positive_even(),  # the narrowest bottleneck of bconv halves them
+    "epochs": int_from(1),
+    "batch_size": int_from(2),  # batch normalisation needs more than one image
+    "eval_batch_size": int_from(1),
+    "lr": float_where("above 0", lambda x: x > 0),
+    "schedule": one_of(*SCHEDULES),
+    "momentum": float_where("from 0 to below 1", lambda x: 0 <= x < 1),
+    "nesterov": flag(),
+    "weight_decay": float_where("of 0 or more", lambda x: x >= 0),
+    "randaugment_ops": int_from(0),
+    "randaugment_magnitude": int_from(0),
+    "randaugment_bins": int_from(2),
+    "flip_probability": float_where("from 0 to 1", lambda x: 0 <= x <= 1),
+    "crop_padding": int_from(0),
+    "cutout_size": int_from(0),
+    "precision": one_of(*PRECISIONS),
+    "deterministic": flag(),
+    "channels_last": flag(),
+    "cuda_graphs": flag(),
+    "compiled": flag(),
+    "cpu_threads": int_from(1),
 }

@@ -59,7 +59,7 @@ def runner(step: Step, recipe: Recipe, device: torch.device) -> Callable[[Positi
     return Replayed(step, record_graph) if on_graphs else step
 
 
-def record_graph(step: Callable[[], None], changed: Sequence[Tensor]) -> Replay:
+def record_graph(step: Callable[[], object], changed: Sequence[Tensor]) -> Replay:
     """Record a step in a CUDA graph and return its replay; `changed` is left as it was."""
     with _kept(changed):
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]

@@ -55,7 +55,7 @@ class Trainer:
         device = batches.device
         self._model = initial_model(architecture, recipe, identity.seed).to(device)
         if recipe.compiled:
-            compile_blocks(self._model, recipe)
+            compile_blocks(self._model, deterministic=recipe.deterministic)
         self._optimizer = Optimizer(self._model, recipe)
         self._tally = Tally(device)
         self._training_step = runner(

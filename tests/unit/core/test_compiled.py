@@ -87,7 +87,7 @@ def graphs() -> int:
 def model_of(arch_vec: list[Any], recipe: Recipe) -> Network:
     model = initial_model(Architecture(index_of(arch_vec)), recipe, SEED)
     if recipe.compiled:
-        compile_blocks(model, recipe)
+        compile_blocks(model, deterministic=recipe.deterministic)
     return model
 
 
