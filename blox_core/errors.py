@@ -9,6 +9,8 @@
     ├── CompilationFailed          OSError        blocks cannot be compiled on this node
     ├── CheckpointError            ValueError     a checkpoint is corrupt or of another job
     ├── LoadError                  ValueError     nothing can be measured of such a load
+    ├── LatencyError               ValueError     a latency protocol or figure is not allowed
+    ├── CannotMeasure              OSError        this node cannot measure by a latency protocol
     ├── MeasurementFailed          RuntimeError   a process that was measured has failed
     │   └── DeviceOutOfMemory                     the device has too little memory for the load
     └── TrainingStopped            RuntimeError   a training ended early because it was asked to
@@ -65,6 +67,14 @@ class CheckpointError(BloxError, ValueError):
 
 class LoadError(BloxError, ValueError):
     """A load of which no throughput can be measured."""
+
+
+class LatencyError(BloxError, ValueError):
+    """A latency protocol, a measurement or a predictor, or a number in one, that is not allowed."""
+
+
+class CannotMeasure(BloxError, OSError):
+    """This node lacks what a latency protocol takes: a GPU, or cores."""
 
 
 class MeasurementFailed(BloxError, RuntimeError):

@@ -20,6 +20,7 @@ LIGHT = [
     "blox_core.checkpoint_writer",
     "blox_core.trainer_revision",
     "blox_core.simulation",
+    "blox_core.latency",
     "blox_worker.commands",
     "blox_worker.commands.scheduler",
     "blox_worker.commands.worker",

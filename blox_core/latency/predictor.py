@@ -1,0 +1,172 @@
+"""Latencies of all architectures, from measurements of some: a constant and a part of each cell.
+
+`docs/decisions/0017-latency-predictor.md` has what was tried and measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blox_core.errors import LatencyError
+from blox_core.latency.agreement import Latencies
+from blox_core.latency.fields import check_fields, check_names
+from blox_core.rules import Rule, is_float
+from blox_core.space import DISTINCT_CELLS, OPS, SPACE_SIZE, STAGES, Architecture, checked_index
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+_NOUN: Final = "latency predictor"
+_PARTS: Final = STAGES * DISTINCT_CELLS
+# Tried in fitting, relative to the weight of one measurement.
+_PENALTIES: Final = tuple(10.0**power for power in range(-3, 4))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyPredictor:
+    """The milliseconds of what all architectures share, and of each cell in each stage.
+
+    `parts_ms` are of the three stages' 45 cells, in the order of arch indices. Raises LatencyError
+    for values not allowed.
+    """
+
+    constant_ms: float
+    parts_ms: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        check_fields(self, _NOUN, _RULES)
+
+    @classmethod
+    def fit(cls, indices: Sequence[int], latencies_ms: Latencies) -> LatencyPredictor:
+        """Return what fits measured latencies of architectures (arch indices) best.
+
+        The squares of relative errors are summed. A part is what ops and additions of the cell take
+        in that stage, and a deviation of its own; the sum of squared deviations is penalised, by
+        the penalty that predicts each measurement best from all others. Source: ridge regression
+        and its leave-one-out error (Golub, Heath and Wahba, 1979). Raises LatencyError unless
+        every cell is there in every stage, and every latency above 0.
+        """
+        cells, latencies = _checked(indices, latencies_ms)
+        shared = np.concatenate([np.ones((len(cells), 1)), _composition(cells)], axis=1)
+        weights = np.median(latencies) / latencies[:, None]  # 1 for a usual one: no unit
+        design = weights * np.concatenate([shared, _own(cells)], axis=1)
+        found = _ridge(design, weights[:, 0] * latencies, free=shared.shape[1])
+        constant, by_count, own = np.split(found, [1, shared.shape[1]])
+        parts = by_count.reshape(STAGES, -1) @ _counts().T + own.reshape(STAGES, -1)
+        return cls(
+            constant_ms=float(constant[0]),
+            parts_ms=tuple(tuple(stage) for stage in parts.tolist()),
+        )
+
+    def of(self, indices: Sequence[int]) -> Floats:
+        """Return the predicted milliseconds of architectures (arch indices)."""
+        return self.all_ms()[np.array([checked_index(index) for index in indices], np.int64)]
+
+    def all_ms(self) -> Floats:
+        """Return the predicted milliseconds of all 91,125 architectures, by arch index."""
+        first, second, third = np.array(self.parts_ms)
+        sums = third[:, None, None] + second[:, None] + first  # the first stage is the fastest
+        latencies: Floats = self.constant_ms + sums.reshape(SPACE_SIZE)
+        return latencies
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as values that JSON holds exactly."""
+        return {
+            "constant_ms": self.constant_ms,
+            "parts_ms": [list(stage) for stage in self.parts_ms],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> LatencyPredictor:
+        """Return the predictor of `to_dict`'s values, also after a way through JSON.
+
+        Raises LatencyError for keys that are missing or unknown, and for values not allowed.
+        """
+        check_names(cls, _NOUN, values)
+        parts = values["parts_ms"]
+        tuples = tuple(map(tuple, parts)) if isinstance(parts, list) else parts
+        return cls(constant_ms=values["constant_ms"], parts_ms=tuples)
+
+
+def fitting_sample(rounds: int, seed: int) -> list[int]:
+    """Return 45 distinct arch indices a round that have every cell in every stage, once each.
+
+    A predictor can be fitted to one round; more make it better.
+    """
+    generator = np.random.default_rng(seed)
+    found: dict[int, None] = {}
+    while len(found) < rounds * DISTINCT_CELLS:
+        order = np.stack([generator.permutation(DISTINCT_CELLS) for _ in range(STAGES)])
+        indices = order.T @ DISTINCT_CELLS ** np.arange(STAGES)
+        if not any(int(index) in found for index in indices):
+            found |= dict.fromkeys(map(int, indices))
+    return list(found)
+
+
+def _checked(indices: Sequence[int], latencies_ms: Latencies) -> tuple[Numbers, Floats]:
+    """Return the cells of the architectures, int64 (n, 3), and their latencies."""
+    numbers = np.array([checked_index(index) for index in indices], np.int64)
+    cells = numbers[:, None] // DISTINCT_CELLS ** np.arange(STAGES) % DISTINCT_CELLS
+    latencies = np.asarray(latencies_ms, np.float64)
+    if latencies.shape != numbers.shape or not (latencies > 0).all():
+        raise LatencyError(
+            f"latencies of shape {latencies.shape} for {len(numbers)} architectures: one above 0 "
+            "is allowed for each"
+        )
+    if missing := _PARTS - np.count_nonzero(_own(cells).any(axis=0)):
+        raise LatencyError(
+            f"latencies of {len(numbers)} architectures, in which {missing} of the {_PARTS} pairs "
+            "of stage and cell are missing: all are needed; measure those of fitting_sample()"
+        )
+    return cells, latencies
+
+
+def _counts() -> Floats:
+    """Return how often each cell has each op, and how many additions: (45, 4)."""
+    counts = np.zeros((DISTINCT_CELLS, len(OPS) + 1))
+    for number in range(DISTINCT_CELLS):
+        op1, op2, prev, from_input, skip = Architecture(number).cells[0]
+        counts[number, op2] += 1
+        if prev or skip:  # else there is only one op
+            counts[number, op1] += 1
+        counts[number, -1] = (prev and from_input) + skip
+    return counts
+
+
+def _composition(cells: Numbers) -> Floats:
+    """Return the counts of each stage's cell: (n, 12)."""
+    return _counts()[cells].reshape(len(cells), -1)
+
+
+def _own(cells: Numbers) -> Floats:
+    """Return which cell each stage has, as ones among zeros: (n, 135)."""
+    return np.eye(DISTINCT_CELLS)[cells].reshape(len(cells), _PARTS)
+
+
+def _ridge(design: Floats, wanted: Floats, *, free: int) -> Floats:
+    """Return the coefficients, of which the first `free` are not penalised."""
+    penalised = np.arange(design.shape[1]) >= free
+    fits = []
+    for penalty in _PENALTIES:
+        hat = np.linalg.solve(design.T @ design + np.diag(penalty * penalised), design.T)
+        left_out = (wanted - design @ (hat @ wanted)) / (1 - np.einsum("ij,ji->i", design, hat))
+        fits.append((float(left_out @ left_out), hat @ wanted))
+    return min(fits, key=lambda fit: fit[0])[1]
+
+
+def _is_table(value: Any) -> bool:
+    if not isinstance(value, tuple) or len(value) != STAGES:
+        return False
+    rows = (isinstance(row, tuple) and len(row) == DISTINCT_CELLS for row in value)
+    return all(rows) and all(is_float(part) for row in value for part in row)
+
+
+_RULES: Final[dict[str, Rule]] = {
+    "constant_ms": ("a finite float", is_float),
+    "parts_ms": (f"a table of {STAGES} x {DISTINCT_CELLS} floats", _is_table),
+}

@@ -1,0 +1,174 @@
+"""How the latency of an architecture is measured: every number of it, in one value.
+
+A protocol describes; it builds no model and needs no torch. `docs/latency.md` has the reasons.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from blox_core.errors import LatencyError
+from blox_core.latency.fields import check_fields, check_names, refusal
+from blox_core.recipe_fields import MIN_RESOLUTION
+from blox_core.rules import Rule, flag, float_where, int_from, one_of, positive_even
+
+TORCH_CPU: Final = "torch-cpu"
+TORCH_CUDA: Final = "torch-cuda"
+ONNXRUNTIME_CPU: Final = "onnxruntime-cpu"
+COMPILE_CPU: Final = "torch-compile-cpu"
+COMPILE_CUDA: Final = "torch-compile-cuda"
+
+# Of each backend, the types that it computes in.
+_ON_CPU: Final = ("fp32", "bf16")
+_ON_CUDA: Final = ("fp32", "tf32", "bf16", "fp16")
+PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        TORCH_CPU: _ON_CPU,
+        TORCH_CUDA: _ON_CUDA,
+        ONNXRUNTIME_CPU: ("fp32",),
+        COMPILE_CPU: _ON_CPU,
+        COMPILE_CUDA: _ON_CUDA,
+    }
+)
+BACKENDS: Final = tuple(PRECISIONS)
+
+_NOUN: Final = "latency protocol"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyProtocol:
+    """Every number of a measurement; LatencyError names the field, the value and what is allowed.
+
+    A run is one call of the model in evaluation mode on `batch` images of `resolution` pixels a
+    side. `threads` compute it, on as many cores; for a GPU they start its kernels, or replay a
+    recording of them with `cuda_graphs`. Warming up takes `least_warm_up` to `most_warm_up` runs,
+    until the medians of the two halves of the last `least_warm_up` differ by at most
+    `warm_up_bound` of the smaller one. Then `timed_runs` follow. They are stable if warming up
+    got that far and their interquartile range is at most `stability_bound` of their median.
+    """
+
+    backend: str
+    precision: str
+    batch: int
+    resolution: int
+    classes: int
+    stem_channels: int
+    threads: int
+    channels_last: bool
+    cuda_graphs: bool
+    least_warm_up: int
+    most_warm_up: int
+    warm_up_bound: float
+    timed_runs: int
+    stability_bound: float
+
+    def __post_init__(self) -> None:
+        check_fields(self, _NOUN, _RULES)
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if self.precision not in PRECISIONS[self.backend]:
+            allowed = f"one of {', '.join(PRECISIONS[self.backend])} on {self.backend}"
+            raise refusal(_NOUN, "precision", self.precision, allowed)
+        if self.channels_last and self.backend == ONNXRUNTIME_CPU:
+            raise refusal(_NOUN, "channels_last", True, f"False on {self.backend}")
+        if self.cuda_graphs and not self.on_cuda:
+            raise refusal(_NOUN, "cuda_graphs", True, f"False on {self.backend}")
+        if self.most_warm_up < self.least_warm_up:
+            allowed = f"an integer of least_warm_up = {self.least_warm_up} or more"
+            raise refusal(_NOUN, "most_warm_up", self.most_warm_up, allowed)
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether a GPU computes."""
+        return self.backend in (TORCH_CUDA, COMPILE_CUDA)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether torch's compiler makes the model's blocks."""
+        return self.backend in (COMPILE_CPU, COMPILE_CUDA)
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 (hex) of all fields as JSON with sorted keys; it changes with any number."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as values that JSON holds exactly."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> LatencyProtocol:
+        """Return the protocol of `to_dict`'s values, also after a way through JSON.
+
+        Raises LatencyError for keys that are missing or unknown, and for values not allowed.
+        """
+        check_names(cls, _NOUN, values)
+        return cls(**values)
+
+
+def preset(backend: str) -> LatencyProtocol:
+    """Return the usual protocol of a backend; raise LatencyError if there is none of this name."""
+    if backend not in PRESETS:
+        raise LatencyError(f"latency backend {backend!r}: one of {', '.join(PRESETS)} is allowed")
+    return PRESETS[backend]
+
+
+_RULES: Final[dict[str, Rule]] = {
+    "backend": one_of(*BACKENDS),
+    "precision": one_of(*_ON_CUDA),
+    "batch": int_from(1),
+    "resolution": int_from(MIN_RESOLUTION),
+    "classes": int_from(2),
+    "stem_channels": positive_even(),
+    "threads": int_from(1),
+    "channels_last": flag(),
+    "cuda_graphs": flag(),
+    "least_warm_up": int_from(2),  # two halves are compared
+    "most_warm_up": int_from(2),
+    "warm_up_bound": float_where("above 0", lambda x: x > 0),
+    "timed_runs": int_from(1),
+    "stability_bound": float_where("above 0", lambda x: x > 0),
+}
+
+_TORCH_CPU: Final = LatencyProtocol(
+    backend=TORCH_CPU,
+    precision="fp32",
+    batch=1,
+    resolution=32,
+    classes=100,
+    stem_channels=32,
+    threads=1,
+    channels_last=True,
+    cuda_graphs=False,
+    least_warm_up=10,
+    most_warm_up=100,
+    warm_up_bound=0.05,
+    timed_runs=50,
+    stability_bound=0.1,
+)
+_TORCH_CUDA: Final = replace(
+    _TORCH_CPU,
+    backend=TORCH_CUDA,
+    precision="tf32",
+    cuda_graphs=True,
+    least_warm_up=20,
+    most_warm_up=1_000,
+    timed_runs=200,
+)
+
+PRESETS: Final[Mapping[str, LatencyProtocol]] = MappingProxyType(
+    {
+        TORCH_CPU: _TORCH_CPU,
+        TORCH_CUDA: _TORCH_CUDA,
+        ONNXRUNTIME_CPU: replace(_TORCH_CPU, backend=ONNXRUNTIME_CPU, channels_last=False),
+        COMPILE_CPU: replace(_TORCH_CPU, backend=COMPILE_CPU),
+        COMPILE_CUDA: replace(_TORCH_CUDA, backend=COMPILE_CUDA),
+    }
+)

@@ -1,0 +1,143 @@
+"""Predicting latencies of all architectures from some, and how far series of latencies agree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from math import isnan
+from typing import Any
+
+import numpy as np
+import pytest
+
+from blox_core.errors import ArchitectureError, LatencyError
+from blox_core.latency import LatencyPredictor, predictor
+from blox_core.latency.agreement import mean_error_percent, median_difference_percent, spearman
+from blox_core.latency.predictor import fitting_sample
+from blox_core.space import SPACE_SIZE, random_indices
+
+UNSEEN = random_indices(500, 3)
+
+
+def made_up(*, deviation: float) -> LatencyPredictor:
+    """Return parts of ops that take 1, 2 and 3 ms, doubled in each stage, and deviations."""
+    generator = np.random.default_rng(0)
+    usual = predictor._counts() @ [1.0, 2.0, 3.0, 0.1]
+    parts = [2**stage * usual + deviation * generator.standard_normal(45) for stage in range(3)]
+    return LatencyPredictor(constant_ms=1.5, parts_ms=tuple(tuple(map(float, p)) for p in parts))
+
+
+def noisy(latencies_ms: Any, relative: float) -> Any:
+    generator = np.random.default_rng(1)
+    return latencies_ms * (1 + relative * generator.standard_normal(len(latencies_ms)))
+
+
+def test_all_are_the_constant_and_a_part_of_each_stage() -> None:
+    found = made_up(deviation=0.5)
+    latencies = found.all_ms()
+    assert latencies.shape == (SPACE_SIZE,)
+    for index in (0, 44, 45, 18_639, SPACE_SIZE - 1):
+        cells = (index % 45, index // 45 % 45, index // 2025)
+        parts = [stage[cell] for stage, cell in zip(found.parts_ms, cells, strict=True)]
+        assert latencies[index] == pytest.approx(found.constant_ms + sum(parts))
+    assert found.of([44, 0]).tolist() == [latencies[44], latencies[0]]
+
+
+@pytest.mark.parametrize(
+    ("deviation", "noise", "rounds", "most_percent"),
+    [
+        (0.0, 0.0, 1, 0.01),  # ops alone: 45 measurements tell everything
+        (0.3, 0.0, 4, 0.3),
+        (0.0, 0.02, 1, 1.5),  # less than the noise of what it was fitted to
+        (0.3, 0.02, 4, 2.0),
+    ],
+)
+def test_what_was_not_measured_is_predicted(
+    deviation: float, noise: float, rounds: int, most_percent: float
+) -> None:
+    truth = made_up(deviation=deviation)
+    indices = fitting_sample(rounds, seed=0)
+    found = LatencyPredictor.fit(indices, noisy(truth.of(indices), noise))
+    assert mean_error_percent(found.of(UNSEEN), truth.of(UNSEEN)) < most_percent
+    assert spearman(found.of(UNSEEN), truth.of(UNSEEN)) > 0.99
+
+
+def test_the_unit_does_not_matter() -> None:
+    indices = fitting_sample(2, seed=0)
+    latencies = noisy(made_up(deviation=0.3).of(indices), 0.02)
+    one, other = (LatencyPredictor.fit(indices, unit * latencies) for unit in (1.0, 1000.0))
+    np.testing.assert_allclose(1000 * one.all_ms(), other.all_ms(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_fitting_sample_has_every_cell_in_every_stage(rounds: int) -> None:
+    indices = np.array(fitting_sample(rounds, seed=5))
+    assert len(set(indices.tolist())) == 45 * rounds
+    for stage in range(3):
+        cells = indices // 45**stage % 45
+        assert np.bincount(cells, minlength=45).tolist() == [rounds] * 45
+    assert indices.tolist() == fitting_sample(rounds, seed=5)
+
+
+def test_json() -> None:
+    found = made_up(deviation=0.5)
+    values = json.loads(json.dumps(found.to_dict()))
+    assert LatencyPredictor.from_dict(values) == found
+    with pytest.raises(
+        LatencyError, match="predictor fields missing or unknown: parts_ms; exactly"
+    ):
+        LatencyPredictor.from_dict({"constant_ms": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("constant_ms", float("nan"), "a finite float"),
+        ("constant_ms", 1, "a finite float"),
+        ("parts_ms", None, "a table of 3 x 45 floats"),
+        ("parts_ms", ((1.0,) * 45,) * 2, "a table of 3 x 45 floats"),
+        ("parts_ms", ((1.0,) * 44,) * 3, "a table of 3 x 45 floats"),
+        ("parts_ms", ((1,) * 45,) * 3, "a table of 3 x 45 floats"),
+    ],
+)
+def test_no_predictor(field: str, value: Any, allowed: str) -> None:
+    with pytest.raises(LatencyError, match=rf"predictor field {field} = .*: {allowed} is allowed"):
+        replace(made_up(deviation=0.0), **{field: value})
+    values = made_up(deviation=0.0).to_dict() | {field: value}
+    with pytest.raises(LatencyError):
+        LatencyPredictor.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("indices", "latencies", "message"),
+    [
+        (fitting_sample(1, 0), [1.0] * 44, r"latencies of shape \(44,\) for 45 architectures"),
+        (fitting_sample(1, 0), [1.0] * 44 + [0.0], "one above 0 is allowed for each"),
+        (fitting_sample(1, 0), [1.0] * 44 + [float("nan")], "one above 0 is allowed for each"),
+        ([0, 1], [1.0, 1.0], "131 of the 135 pairs of stage and cell are missing"),
+        ([], [], "135 of the 135 pairs of stage and cell are missing"),
+    ],
+)
+def test_what_nothing_can_be_fitted_to(indices: Any, latencies: Any, message: str) -> None:
+    with pytest.raises(LatencyError, match=message):
+        LatencyPredictor.fit(indices, latencies)
+
+
+def test_no_architecture() -> None:
+    with pytest.raises(ArchitectureError):
+        LatencyPredictor.fit([SPACE_SIZE], [1.0])
+    with pytest.raises(ArchitectureError):
+        made_up(deviation=0.0).of([-1])
+
+
+def test_ranks() -> None:
+    assert spearman([1.0, 2.0, 3.0], [10.0, 20.0, 90.0]) == pytest.approx(1)
+    assert spearman([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]) == pytest.approx(-1)
+    # Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4: 4.5 / sqrt(4.5 * 5).
+    assert spearman([1.0, 2.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0]) == pytest.approx(0.9486833)
+    assert isnan(spearman([1.0, 1.0], [1.0, 2.0]))
+
+
+def test_errors_are_relative() -> None:
+    assert mean_error_percent([1.1, 4.0], [1.0, 5.0]) == pytest.approx(15)
+    assert median_difference_percent([1.0, 1.0, 9.0], [1.0, 3.0, 11.0]) == pytest.approx(20)
