@@ -23,6 +23,7 @@ Numbers = NDArray[np.int64]
 
 _NOUN: Final = "latency predictor"
 _PARTS: Final = STAGES * DISTINCT_CELLS
+_LEAST: Final = 1e-9
 # Tried in fitting, relative to the weight of one measurement.
 _PENALTIES: Final = tuple(10.0**power for power in range(-3, 4))
 
@@ -47,12 +48,14 @@ class LatencyPredictor:
 
         The squares of relative errors are summed. A part is what ops and additions of the cell take
         in that stage, and a deviation of its own; the sum of squared deviations is penalised, by
-        the penalty that predicts each measurement best from all others. Source: ridge regression
-        and its leave-one-out error (Golub, Heath and Wahba, 1979). Raises LatencyError unless
-        every cell is there in every stage, and every latency above 0.
+        the penalty that predicts each measurement best from all others. A cell that is in no
+        measurement has no deviation. Source: ridge regression and its leave-one-out error (Golub,
+        Heath and Wahba, 1979). Raises LatencyError for latencies that are not above 0, and for too
+        few of them.
         """
         cells, latencies = _checked(indices, latencies_ms)
         shared = np.concatenate([np.ones((len(cells), 1)), _composition(cells)], axis=1)
+        _check_enough(shared)
         weights = np.median(latencies) / latencies[:, None]  # 1 for a usual one: no unit
         design = weights * np.concatenate([shared, _own(cells)], axis=1)
         found = _ridge(design, weights[:, 0] * latencies, free=shared.shape[1])
@@ -118,12 +121,17 @@ def _checked(indices: Sequence[int], latencies_ms: Latencies) -> tuple[Numbers, 
             f"latencies of shape {latencies.shape} for {len(numbers)} architectures: one above 0 "
             "is allowed for each"
         )
-    if missing := _PARTS - np.count_nonzero(_own(cells).any(axis=0)):
-        raise LatencyError(
-            f"latencies of {len(numbers)} architectures, in which {missing} of the {_PARTS} pairs "
-            "of stage and cell are missing: all are needed; measure those of fitting_sample()"
-        )
     return cells, latencies
+
+
+def _check_enough(shared: Floats) -> None:
+    """Raise LatencyError unless what is not penalised follows from the measurements."""
+    count, unknowns = shared.shape
+    if np.linalg.matrix_rank(shared) < unknowns:
+        raise LatencyError(
+            f"latencies of {count} architectures, too few or too alike: {unknowns} or more that "
+            "differ in ops and connections are needed; measure those of fitting_sample()"
+        )
 
 
 def _counts() -> Floats:
@@ -140,7 +148,8 @@ def _counts() -> Floats:
 
 def _composition(cells: Numbers) -> Floats:
     """Return the counts of each stage's cell: (n, 12)."""
-    return _counts()[cells].reshape(len(cells), -1)
+    counts = _counts()
+    return counts[cells].reshape(len(cells), STAGES * counts.shape[1])
 
 
 def _own(cells: Numbers) -> Floats:
@@ -154,7 +163,9 @@ def _ridge(design: Floats, wanted: Floats, *, free: int) -> Floats:
     fits = []
     for penalty in _PENALTIES:
         hat = np.linalg.solve(design.T @ design + np.diag(penalty * penalised), design.T)
-        left_out = (wanted - design @ (hat @ wanted)) / (1 - np.einsum("ij,ji->i", design, hat))
+        leverage = np.einsum("ij,ji->i", design, hat)
+        # Without a measurement of leverage 1 nothing could be fitted; it is met exactly.
+        left_out = (wanted - design @ (hat @ wanted)) / np.maximum(1 - leverage, _LEAST)
         fits.append((float(left_out @ left_out), hat @ wanted))
     return min(fits, key=lambda fit: fit[0])[1]
 

@@ -150,7 +150,7 @@ _TORCH_CPU: Final = LatencyProtocol(
     least_warm_up=10,
     most_warm_up=100,
     warm_up_bound=0.05,
-    timed_runs=50,
+    timed_runs=30,
     stability_bound=0.1,
 )
 _TORCH_CUDA: Final = replace(

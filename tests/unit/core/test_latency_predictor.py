@@ -62,6 +62,22 @@ def test_what_was_not_measured_is_predicted(
     assert spearman(found.of(UNSEEN), truth.of(UNSEEN)) > 0.99
 
 
+def test_a_cell_that_was_not_measured_is_predicted_by_its_ops() -> None:
+    truth = made_up(deviation=0.0)
+    indices = [index for index in fitting_sample(3, seed=0) if index % 45 != 7]
+    found = LatencyPredictor.fit(indices, truth.of(indices))
+    assert found.parts_ms[0][7] - found.parts_ms[0][8] == pytest.approx(
+        truth.parts_ms[0][7] - truth.parts_ms[0][8], rel=1e-3
+    )
+
+
+def test_as_few_as_there_are_unknowns_do() -> None:
+    truth = made_up(deviation=0.0)
+    indices = fitting_sample(1, seed=0)[:13]
+    found = LatencyPredictor.fit(indices, truth.of(indices))
+    assert mean_error_percent(found.of(UNSEEN), truth.of(UNSEEN)) < 1
+
+
 def test_the_unit_does_not_matter() -> None:
     indices = fitting_sample(2, seed=0)
     latencies = noisy(made_up(deviation=0.3).of(indices), 0.02)
@@ -114,8 +130,9 @@ def test_no_predictor(field: str, value: Any, allowed: str) -> None:
         (fitting_sample(1, 0), [1.0] * 44, r"latencies of shape \(44,\) for 45 architectures"),
         (fitting_sample(1, 0), [1.0] * 44 + [0.0], "one above 0 is allowed for each"),
         (fitting_sample(1, 0), [1.0] * 44 + [float("nan")], "one above 0 is allowed for each"),
-        ([0, 1], [1.0, 1.0], "131 of the 135 pairs of stage and cell are missing"),
-        ([], [], "135 of the 135 pairs of stage and cell are missing"),
+        ([0, 1], [1.0, 1.0], "of 2 architectures, too few or too alike: 13 or more that differ"),
+        (range(45), [1.0] * 45, "of 45 architectures, too few or too alike"),
+        ([], [], "of 0 architectures, too few"),
     ],
 )
 def test_what_nothing_can_be_fitted_to(indices: Any, latencies: Any, message: str) -> None:

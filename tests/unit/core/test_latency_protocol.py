@@ -15,10 +15,10 @@ from blox_core.latency.protocol import BACKENDS, PRESETS
 
 # They are in stores: a change makes every measurement one of another protocol.
 FINGERPRINTS = {
-    "torch-cpu": "ef5b2e2ad87d61a2446c91a7fdaa39978bb67cab4606aa1f977fb873343884d5",
+    "torch-cpu": "d0f5f067463385882cec49235c156edb3f5c02242b118d2f217c725129c46965",
     "torch-cuda": "d76cd0bf5e83c5335c0f8a2a7c86566a6b61fe31938336e1de5c64c74598d02e",
-    "onnxruntime-cpu": "c718ceed585deb7b9562ff9b882ea33c3cb5cbc510d5035966b5445dbc9950ca",
-    "torch-compile-cpu": "8b4219d3d61e75c36d5d2b08226789d94edb3a529a54b03ed9e1dae9d859c0bf",
+    "onnxruntime-cpu": "31deac834345d56f648474094610fbe5fe9689b147f3e09366c8000391420db8",
+    "torch-compile-cpu": "4d447865875e091ebc0ae5997e81b28b4ce96626fba79648176dff4b69325306",
     "torch-compile-cuda": "ea770d0b85e177876850eaf2eadf727aef8816aa00de2820469300f2fb872bfb",
 }
 # Another allowed value of every field of the usual protocol of torch on a GPU.
