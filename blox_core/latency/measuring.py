@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 import torch
@@ -37,7 +38,8 @@ def measure(subject: Subject, protocol: LatencyProtocol) -> LatencyMeasurement:
     device = torch_device(protocol)
     model = _network(subject, protocol)
     with (
-        pinned(protocol.threads),
+        # Measurements of several GPUs side by side would share the first core.
+        nullcontext() if protocol.on_cuda else pinned(protocol.threads),
         switched(
             device,
             precision=protocol.precision,
