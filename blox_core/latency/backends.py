@@ -15,7 +15,7 @@ from torch import Tensor
 from blox_core.compiled import compile_blocks
 from blox_core.extras import optional_module
 from blox_core.latency.protocol import ONNXRUNTIME_CPU, LatencyProtocol
-from blox_core.latency.timing import Run
+from blox_core.latency.timing import Run, Timed
 from blox_core.model import Network
 from blox_core.replay import record_graph
 
@@ -101,10 +101,11 @@ def exported(model: Network, images: Tensor) -> bytes:
 
 
 def _by_clock(forward: Forward) -> Run:
-    def run() -> float:
-        start = time.perf_counter_ns()
+    def run() -> Timed:
+        core_start, start = time.thread_time_ns(), time.perf_counter_ns()
         forward()
-        return (time.perf_counter_ns() - start) / _NS_PER_MS
+        end, core_end = time.perf_counter_ns(), time.thread_time_ns()
+        return Timed((end - start) / _NS_PER_MS, (core_end - core_start) / _NS_PER_MS)
 
     return run
 
@@ -114,11 +115,12 @@ def _by_events(forward: Forward) -> Run:
     event: Any = torch.cuda.Event
     start, end = event(enable_timing=True), event(enable_timing=True)
 
-    def run() -> float:
+    def run() -> Timed:
         start.record()
         forward()
         end.record()
         end.synchronize()
-        return float(start.elapsed_time(end))
+        elapsed_ms = float(start.elapsed_time(end))
+        return Timed(elapsed_ms, elapsed_ms)
 
     return run

@@ -35,9 +35,14 @@ class LatencyMeasurement:
 
     @classmethod
     def of(
-        cls, times_ms: Sequence[float], protocol: LatencyProtocol, *, warm_up_runs: int, warm: bool
+        cls,
+        times_ms: Sequence[float],
+        protocol: LatencyProtocol,
+        *,
+        warm_up_runs: int,
+        undisturbed: bool,
     ) -> LatencyMeasurement:
-        """Return what timed runs say; `warm` is whether times had settled before them."""
+        """Return what timed runs say; they are stable if they were undisturbed and agree."""
         lower, median, upper = (float(q) for q in np.quantile(times_ms, (0.25, 0.5, 0.75)))
         return cls(
             median_ms=median,
@@ -45,7 +50,7 @@ class LatencyMeasurement:
             least_ms=min(times_ms),
             runs=len(times_ms),
             warm_up_runs=warm_up_runs,
-            stable=warm and upper - lower <= protocol.stability_bound * median,
+            stable=undisturbed and upper - lower <= protocol.stability_bound * median,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -45,11 +45,13 @@ class LatencyProtocol:
     """Every number of a measurement; LatencyError names the field, the value and what is allowed.
 
     A run is one call of the model in evaluation mode on `batch` images of `resolution` pixels a
-    side. `threads` compute it, kept on as many cores; for a GPU they start its kernels, on any core,
-    or replay a recording of them with `cuda_graphs`. Warming up takes `least_warm_up` to `most_warm_up` runs,
-    until the medians of the two halves of the last `least_warm_up` differ by at most
-    `warm_up_bound` of the smaller one. Then `timed_runs` follow. They are stable if warming up
-    got that far and their interquartile range is at most `stability_bound` of their median.
+    side. `threads` compute it, kept on as many cores; for a GPU they start its kernels, on any
+    core, or replay a recording of them with `cuda_graphs`. Warming up takes `least_warm_up` to
+    `most_warm_up` runs, until the medians of the two halves of the last `least_warm_up` differ by
+    at most `warm_up_bound` of the smaller one. Then `timed_runs` follow. They are stable if
+    warming up got that far, their interquartile range is at most `stability_bound` of their
+    median, and, on a CPU, others had the calling thread's core for at most that share of their
+    time.
     """
 
     backend: str

@@ -4,28 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import NamedTuple
 
 from blox_core.latency.measurement import LatencyMeasurement
 from blox_core.latency.protocol import LatencyProtocol
 
-Run = Callable[[], float]  # gives its milliseconds
+
+class Timed(NamedTuple):
+    """The milliseconds of a run, and for how many of them its thread had a core.
+
+    On a GPU both are the same.
+    """
+
+    ms: float
+    core_ms: float
+
+
+Run = Callable[[], Timed]
 
 
 def time_runs(run: Run, protocol: LatencyProtocol) -> LatencyMeasurement:
     """Run until times have settled, then as often as the protocol says, and return the figures."""
-    warm_up_ms = [run() for _ in range(protocol.least_warm_up)]
-    while not _settled(warm_up_ms, protocol) and len(warm_up_ms) < protocol.most_warm_up:
-        warm_up_ms.append(run())
-    times_ms = [run() for _ in range(protocol.timed_runs)]
+    warm_up = [run() for _ in range(protocol.least_warm_up)]
+    while not _settled(warm_up, protocol) and len(warm_up) < protocol.most_warm_up:
+        warm_up.append(run())
+    runs = [run() for _ in range(protocol.timed_runs)]
     return LatencyMeasurement.of(
-        times_ms,
+        [timed.ms for timed in runs],
         protocol,
-        warm_up_runs=len(warm_up_ms),
-        warm=_settled(warm_up_ms, protocol),
+        warm_up_runs=len(warm_up),
+        undisturbed=_settled(warm_up, protocol) and _alone(runs, protocol),
     )
 
 
-def _settled(times_ms: Sequence[float], protocol: LatencyProtocol) -> bool:
+def _settled(runs: Sequence[Timed], protocol: LatencyProtocol) -> bool:
     half = protocol.least_warm_up // 2
-    older, newer = median(times_ms[-2 * half : -half]), median(times_ms[-half:])
+    older, newer = (
+        median(timed.ms for timed in part) for part in (runs[-2 * half : -half], runs[-half:])
+    )
     return abs(older - newer) <= protocol.warm_up_bound * min(older, newer)
+
+
+def _alone(runs: Sequence[Timed], protocol: LatencyProtocol) -> bool:
+    """Return whether others had the core for no more than the share that scatter may be."""
+    lost_ms = sum(timed.ms - timed.core_ms for timed in runs)
+    return lost_ms <= protocol.stability_bound * sum(timed.ms for timed in runs)

@@ -19,11 +19,12 @@ from blox_core.compiled import blocks_of
 from blox_core.errors import ArchitectureError, CannotMeasure, ExtraMissing, LatencyError
 from blox_core.latency import backends, pinning, preset, this_device
 from blox_core.latency.backends import onnx_forward, torch_forward
+from blox_core.latency.measurement import LatencyMeasurement
 from blox_core.latency.measuring import measure, noise_images
 from blox_core.latency.pinning import pinned, usable_cores
 from blox_core.latency.protocol import LatencyProtocol
 from blox_core.latency.this_device import device_identity
-from blox_core.latency.timing import time_runs
+from blox_core.latency.timing import Timed, time_runs
 from blox_core.model import build_model
 from blox_core.provenance import environment_of
 
@@ -43,9 +44,12 @@ ONNX = replace(preset("onnxruntime-cpu"), **SMALL)
 COMPILED = replace(preset("torch-compile-cpu"), **SMALL)
 
 
-def timed(protocol: LatencyProtocol, *times_ms: float) -> Any:
-    """Return the figures of runs of these times; all of them have to be asked for."""
-    left = iter(times_ms)
+def timed(protocol: LatencyProtocol, *times_ms: float, share: float = 1.0) -> LatencyMeasurement:
+    """Return the figures of runs of these times, for a share of which the thread had its core.
+
+    All of them have to be asked for.
+    """
+    left = iter([Timed(ms, share * ms) for ms in times_ms])
     measurement = time_runs(left.__next__, protocol)
     assert next(left, None) is None
     return measurement
@@ -68,6 +72,10 @@ class TestRuns:
         assert measurement.warm_up_runs == 8
         assert (measurement.iqr_ms, measurement.stable) == (0.0, False)
 
+    @pytest.mark.parametrize(("share", "stable"), [(0.91, True), (0.89, False)])
+    def test_beside_other_work_are_not_stable(self, share: float, stable: bool) -> None:
+        assert timed(TORCH, *(4.0,) * 8, share=share).stable == stable
+
     def test_of_an_odd_number_compare_equal_halves(self) -> None:
         odd = replace(TORCH, least_warm_up=3)
         assert timed(odd, 9.0, 4.0, 4.0, *(4.0,) * 4).stable
@@ -76,9 +84,9 @@ class TestRuns:
 @pytest.fixture
 def as_before() -> Iterator[None]:
     """Check that threads, switches and generators of the process are left as they were."""
-    found = [state() for _ in range(1)]
+    before = state()
     yield
-    assert state() == found[0]
+    assert state() == before
 
 
 def state() -> tuple[Any, ...]:
@@ -243,7 +251,7 @@ def test_a_gpu_is_timed_by_its_own_clock(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
     run = backends._by_events(lambda: calls.append("forward"))
-    assert run() == 1.5
+    assert run() == Timed(1.5, 1.5)
     assert calls == ["record", "forward", "record", "synchronize"]
 
 
