@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 # A module that is None cannot be imported.
 ALONE = """
 import sys
-others = "click onnx onnxruntime onnxscript psutil psycopg pydantic_settings redis rich scipy sqlalchemy yaml"
+others = "click onnx onnxruntime psutil psycopg pydantic_settings redis rich scipy sqlalchemy yaml"
 sys.modules.update(dict.fromkeys(others.split()))
 from benchmarks.latency_command import main
 sys.exit(main(sys.argv[1:]))
