@@ -1,54 +1,54 @@
-"""Parameters and FLOPs of every architecture, from measurements of its parts.
+"""Parameters and FLOPs of every architecture, by arithmetic: no model is built.
 
 Both are additive over the stem, the three (stage, cell) pairs, the reductions and the classifier,
-so 3 x 45 measured cells give all 91,125 architectures.
+so 3 x 45 cells give all 91,125 architectures. FLOPs are counted as the ptflops of 2022 did, whose
+numbers were published, module by module: a convolution or linear layer is one for each weight that
+meets an output, and one for each bias; batch normalisation is two and a ReLU one for each output;
+a pool is one for each input; a sigmoid, a sum and a product are none. A test compares with ptflops.
 """
 
 from __future__ import annotations
 
-import io
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from blox_core.extras import optional_module
-from blox_core.model import (
+from blox_core.dimensions import (
+    BCONV_HALF_WIDTHS,
+    BCONV_KERNEL,
+    CONV_KERNEL,
+    CONV_UNITS,
     IMAGE_CHANNELS,
+    MBCONV_EXPANSION,
+    MBCONV_ROUNDS,
+    REDUCTION_KERNEL,
+    SHORT_CUT_KERNEL,
     STAGE_GROWTH,
-    Classifier,
-    Reduction,
-    build_cell,
-    build_stem,
+    STEM_KERNEL,
     stage_channels,
+    stage_size,
 )
 from blox_core.recipe_fields import check_field
-from blox_core.space import DISTINCT_CELLS, STAGES, Architecture
+from blox_core.space import DISTINCT_CELLS, STAGES, Architecture, Cell
 
-# Counts modules only, as the ptflops of 2022 did, whose numbers were published.
-PTFLOPS_BACKEND_CONFIG: Final = {"count_functional": False}
-
-Counts = NDArray[np.int64]
+Counts = NDArray[np.int64]  # its last axis has two items: params and FLOPs
 
 
 def params_and_flops(
     num_classes: int = 100, stem_channels: int = 32, resolution: int = 32
 ) -> tuple[Counts, Counts]:
-    """Return the parameters and the FLOPs (ptflops' multiply-accumulates) of all architectures.
+    """Return the parameters and the FLOPs (multiply-accumulates) of all architectures.
 
     Each is int64 (91125,) in the order of arch indices; FLOPs are those of one square image of
-    `resolution` pixels a side. Raises RecipeError for a size that no model has, ExtraMissing
-    without ptflops.
+    `resolution` pixels a side. Raises RecipeError for a size that no model has.
     """
     check_field("classes", num_classes)
     check_field("stem_channels", stem_channels)
     check_field("resolution", resolution)
-    # On the meta device, where nothing is computed, Python's shape rules take three times as long.
-    with torch.random.fork_rng(devices=[]):  # building a part draws weights that do not matter
-        shared = _measure_shared(num_classes, stem_channels, resolution)
-        cells = _measure_cells(stem_channels, resolution)
+    shared = _shared(num_classes, stem_channels, resolution)
+    cells = _cells(stem_channels, resolution)
     # A cell's number grows slowest in the last stage: stages 3, 2, 1 are the axes.
     totals = (
         shared + cells[2][:, None, None, :] + cells[1][None, :, None, :] + cells[0][None, None]
@@ -56,44 +56,95 @@ def params_and_flops(
     return totals[:, 0].copy(), totals[:, 1].copy()
 
 
-def _measure_shared(num_classes: int, stem_channels: int, resolution: int) -> Counts:
-    """Measure what all architectures have: (2,), params and FLOPs."""
-    total = _measure(build_stem(stem_channels), IMAGE_CHANNELS, resolution)
+def _shared(num_classes: int, stem_channels: int, resolution: int) -> Counts:
+    """Count what all architectures have: (2,)."""
+    total = _unit(IMAGE_CHANNELS, stem_channels, STEM_KERNEL, resolution)
     for stage in range(STAGES):
-        channels = stage_channels(stem_channels, stage)
-        total += _measure(Reduction(channels), channels, _stage_size(resolution, stage))
+        total += _reduction(stage_channels(stem_channels, stage), stage_size(resolution, stage))
     channels = stage_channels(stem_channels, STAGES)
-    size = _stage_size(resolution, STAGES)
-    return total + _measure(Classifier(channels, num_classes), channels, size)
+    return total + _classifier(channels, num_classes, stage_size(resolution, STAGES))
 
 
-def _measure_cells(stem_channels: int, resolution: int) -> Counts:
-    """Measure every cell in every stage: (3, 45, 2)."""
+def _cells(stem_channels: int, resolution: int) -> Counts:
+    """Count every cell in every stage: (3, 45, 2)."""
     cells = [Architecture(number).cells[0] for number in range(DISTINCT_CELLS)]
-    counts = np.zeros((STAGES, DISTINCT_CELLS, 2), np.int64)
-    for stage in range(STAGES):
-        channels, size = stage_channels(stem_channels, stage), _stage_size(resolution, stage)
-        for number, cell in enumerate(cells):
-            counts[stage, number] = _measure(build_cell(cell, channels), channels, size)
-    return counts
+    return np.array(
+        [
+            [
+                _cell(cell, stage_channels(stem_channels, stage), stage_size(resolution, stage))
+                for cell in cells
+            ]
+            for stage in range(STAGES)
+        ]
+    )
 
 
-def _stage_size(resolution: int, stage: int) -> int:
-    """Return the pixels a side at which a stage works; the reductions drop an odd last one."""
-    return resolution // int(STAGE_GROWTH**stage)
+def _cell(cell: Cell, channels: int, size: int) -> Counts:
+    """Count a canonical cell; one with neither `prev` nor `skip` is its second op alone."""
+    op1, op2, prev, _, skip = cell
+    second = _OPS[op2](channels, size)
+    return _OPS[op1](channels, size) + second if prev or skip else second
 
 
-def _measure(part: nn.Module, channels: int, size: int) -> Counts:
-    """Measure one part with ptflops: (2,), params and FLOPs."""
-    ptflops: Any = optional_module("ptflops", package="ptflops", extra="worker")
-    with torch.no_grad():
-        flops, params = ptflops.get_model_complexity_info(
-            part,
-            (channels, size, size),
-            as_strings=False,
-            print_per_layer_stat=False,
-            verbose=False,
-            ost=io.StringIO(),
-            backend_specific_config=PTFLOPS_BACKEND_CONFIG,
-        )
+def _conv(channels: int, size: int) -> Counts:
+    return CONV_UNITS * _unit(channels, channels, CONV_KERNEL, size)
+
+
+def _mbconv(channels: int, size: int) -> Counts:
+    wide = MBCONV_EXPANSION * channels
+    expansion = _unit(channels, wide, CONV_KERNEL, size)
+    return MBCONV_ROUNDS * (
+        expansion + _squeeze_excite(wide, size) + _unit(wide, channels, 1, size)
+    )
+
+
+def _bconv(channels: int, size: int) -> Counts:
+    widths = [halves * channels // 2 for halves in BCONV_HALF_WIDTHS]
+    total: Counts = np.sum([_bottleneck(channels, width, size) for width in widths], axis=0)
+    return total
+
+
+def _bottleneck(channels: int, width: int, size: int) -> Counts:
+    depthwise = _unit(width, width, BCONV_KERNEL, size, groups=width)
+    return _unit(channels, width, 1, size) + depthwise + _unit(width, channels, 1, size)
+
+
+# In the order of `blox_core.space.OPS`.
+_OPS: Final[tuple[Callable[[int, int], Counts], ...]] = (_conv, _mbconv, _bconv)
+
+
+def _reduction(channels: int, size: int) -> Counts:
+    """Count both paths; that of 3x3 kernels is one row and column larger on an odd size."""
+    wide, larger, smaller = STAGE_GROWTH * channels, -(-size // STAGE_GROWTH), size // STAGE_GROWTH
+    long = _unit(channels, wide, REDUCTION_KERNEL, larger) + _unit(
+        wide, wide, REDUCTION_KERNEL, larger
+    )
+    return long + _unit(channels, wide, SHORT_CUT_KERNEL, smaller)
+
+
+def _classifier(channels: int, num_classes: int, size: int) -> Counts:
+    linear = channels * num_classes + num_classes
+    return _counts(linear, channels * size**2 + linear)
+
+
+def _squeeze_excite(channels: int, size: int) -> Counts:
+    pool, relu = channels * size**2, channels
+    return 2 * _convolution(channels, channels, 1, 1) + _counts(0, pool + relu)
+
+
+def _unit(
+    channels_in: int, channels_out: int, kernel: int, size: int, *, groups: int = 1
+) -> Counts:
+    """Count a convolution, batch normalisation and ReLU; `size` is that of what comes out."""
+    normalisation_and_relu = _counts(2 * channels_out, 3 * channels_out * size**2)
+    return _convolution(channels_in // groups, channels_out, kernel, size) + normalisation_and_relu
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, size: int) -> Counts:
+    """Count a convolution with bias in which each output channel sees so many inputs."""
+    weights = kernel**2 * inputs * outputs + outputs
+    return _counts(weights, weights * size**2)
+
+
+def _counts(params: int, flops: int) -> Counts:
     return np.array([params, flops], np.int64)

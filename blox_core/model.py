@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from torch import Tensor, nn
 
+from blox_core.dimensions import (
+    IMAGE_CHANNELS,
+    REDUCTION_KERNEL,
+    SHORT_CUT_KERNEL,
+    STAGE_GROWTH,
+    STEM_KERNEL,
+    stage_channels,
+)
 from blox_core.ops import OP_BUILDERS, Unit
 from blox_core.recipe_fields import check_field
 from blox_core.space import STAGES, Architecture, Cell, index_of
-
-IMAGE_CHANNELS: Final = 3
-STEM_KERNEL: Final = 3
-# Every reduction doubles the channels and halves the size.
-STAGE_GROWTH: Final = 2
 
 
 class LoneOp(nn.Module):
@@ -58,8 +61,11 @@ class Reduction(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         wide = STAGE_GROWTH * channels
-        self.long = nn.Sequential(Unit(channels, wide, 3, stride=2), Unit(wide, wide, 3))
-        self.short = Unit(channels, wide, 2, stride=2, padding=0)
+        self.long = nn.Sequential(
+            Unit(channels, wide, REDUCTION_KERNEL, stride=STAGE_GROWTH),
+            Unit(wide, wide, REDUCTION_KERNEL),
+        )
+        self.short = Unit(channels, wide, SHORT_CUT_KERNEL, stride=STAGE_GROWTH, padding=0)
 
     def forward(self, x: Tensor) -> Tensor:  # B x C x H x W → B x 2C x ⌊H/2⌋ x ⌊W/2⌋
         long: Tensor = self.long(x)
@@ -94,11 +100,6 @@ class Network(nn.Module):
             x = reduction(cell(x))
         logits: Tensor = self.classifier(x)
         return logits
-
-
-def stage_channels(stem_channels: int, stage: int) -> int:
-    """Return the channels of a stage, counted from 0; stage 3 is what the classifier sees."""
-    return stem_channels * int(STAGE_GROWTH**stage)
 
 
 def build_stem(channels: int) -> nn.Module:

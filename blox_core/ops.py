@@ -7,13 +7,14 @@ from typing import Final
 
 from torch import Tensor, nn
 
-CONV_UNITS: Final = 4
-CONV_KERNEL: Final = 3
-MBCONV_ROUNDS: Final = 2
-MBCONV_EXPANSION: Final = 2
-BCONV_KERNEL: Final = 5
-# Widths of the bottleneck in the successive rounds, as halves of the op's own width.
-BCONV_HALF_WIDTHS: Final = (1, 2, 4, 1, 2, 4)
+from blox_core.dimensions import (
+    BCONV_HALF_WIDTHS,
+    BCONV_KERNEL,
+    CONV_KERNEL,
+    CONV_UNITS,
+    MBCONV_EXPANSION,
+    MBCONV_ROUNDS,
+)
 
 
 class Unit(nn.Sequential):

@@ -146,13 +146,19 @@ def _files(files: Sequence[FileEntry]) -> str:
     rows = [
         (
             f"`{file.name}`",
-            _FILES[file.name.split("-")[1].partition(".")[0]],
+            _content(file),
             f"{file.rows:,}",
             f"{file.bytes:,}",
         )
         for file in files
     ]
     return _table(("file", "what", "rows", "bytes"), rows)
+
+
+def _content(file: FileEntry) -> str:
+    kind = file.name.split("-")[1].partition(".")[0]
+    of_all = kind == "info" and file.rows == SPACE_SIZE
+    return f"{_FILES[kind]} of all architectures, trained or not" if of_all else _FILES[kind]
 
 
 def _reading(manifest: Manifest) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import click
 from rich.console import Console
@@ -17,6 +18,7 @@ from blox_store.export_progress import Report
 from blox_store.exporter import Choice, ExportReport, export
 from blox_store.index_spans import spans
 from blox_store.release.names import ALL_FORMATS, FORMATS
+from blox_store.release_tables import Static
 from blox_store.simulated_marker import SIMULATED_FILE
 from blox_store.store import Store
 
@@ -54,6 +56,13 @@ def _formats(context: click.Context, option: click.Parameter, text: str) -> tupl
 )
 @click.option("--allow-partial", is_flag=True, help="Export although jobs are unfinished.")
 @click.option("--include-diverged", is_flag=True, help="Export diverged ones too, padded with NaN.")
+@click.option(
+    "--static",
+    type=click.Choice(get_args(Static)),
+    default="finished",
+    show_default=True,
+    help=f"Params and FLOPs of what: the exported architectures, or all {SPACE_SIZE:,}.",
+)
 @click.option("--simulated", is_flag=True, help="Export a simulated run, and mark it as one.")
 @command_line.database_option
 def command(
@@ -65,6 +74,7 @@ def command(
     stop: int,
     allow_partial: bool,
     include_diverged: bool,
+    static: Static,
     simulated: bool,
     database: str | None,
 ) -> None:
@@ -76,6 +86,7 @@ def command(
         allow_partial=allow_partial,
         include_diverged=include_diverged,
         simulated=simulated,
+        static=static,
     )
     with Store(command_line.database_url(database)) as store:
         run = store.runs.find(run_id, seed=seed)

@@ -30,7 +30,14 @@ from blox_store.release.names import FORMATS, file_name
 from blox_store.release.table import Table
 from blox_store.release.writer import write_blocks
 from blox_store.release_neighbours import NewFiles, check_architectures, check_neighbours
-from blox_store.release_tables import ReleaseTable, Rows, RunSource, release_tables, training_block
+from blox_store.release_tables import (
+    ReleaseTable,
+    Rows,
+    RunSource,
+    Static,
+    release_tables,
+    training_block,
+)
 from blox_store.seed_figures import FiguresBuilder, SeedFigures
 from blox_store.simulated_marker import write_marker
 from blox_store.store import JobState, Run, Selection, Store
@@ -44,12 +51,14 @@ class Choice:
     """What of a run is exported: arch indices, and whether unfinished or diverged are no hindrance.
 
     `include_diverged` gives diverged architectures rows, padded with NaN to the recipe's epochs.
+    `static` says of which architectures params and FLOPs are written, whatever the arch indices.
     """
 
     indices: range = EVERYTHING
     allow_partial: bool = False
     include_diverged: bool = False
     simulated: bool = False
+    static: Static = "finished"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +102,7 @@ def export(
             connection=connection,
             run=run,
             selection=Selection(run_id=run.id, statuses=states.statuses, indices=choice.indices),
+            static=choice.static,
         )
         with staging.building_folder(out) as building:
             export = _Export(source, out, building, tuple(formats), choice, report)
@@ -209,8 +219,7 @@ class _Export:
         staying = check_neighbours(self._out, new)
         seed = self._seed_entry(states)
         check_architectures(self._out, staying, seed)
-        passes = 1 + len(tables) * len(self._formats)
-        progress = ExportProgress(len(states.rows) * passes, self._report)
+        progress = ExportProgress(self._rows_to_go(len(states.rows), tables), self._report)
         figures = self._summarise(tables, progress)
         files = [
             self._write(table, format, progress) for table in tables for format in self._formats
@@ -223,6 +232,12 @@ class _Export:
             write_marker(self._building, run)
         replace_file(self._building / MANIFEST_FILE, [manifest.to_json()])
         return [file.name for file in files], has_picture
+
+    def _rows_to_go(self, finished: int, tables: list[ReleaseTable]) -> int:
+        """Return the rows that are gone through: once to summarise, and once for each file."""
+        of_all = self._choice.static == "all"
+        rows = [SPACE_SIZE if of_all and table.kind == "info" else finished for table in tables]
+        return finished + sum(rows) * len(self._formats)
 
     def _seed_entry(self, states: _States) -> SeedEntry:
         diverged, failed = states.of(JobState.DIVERGED), states.of(JobState.FAILED)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final, TypeAlias
+from functools import cache, cached_property
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from blox_core import hash_table
-from blox_core.space import DISTINCT_CELLS, STAGES, Architecture
+from blox_core.complexity import params_and_flops
+from blox_core.space import DISTINCT_CELLS, SPACE_SIZE, STAGES, Architecture
 from blox_store.errors import ExportRefused
 from blox_store.release.columns import (
     ArchColumn,
@@ -37,6 +38,9 @@ _SHAPE_FIELDS: Final = ("stem_channels", "classes", "resolution")
 
 # One that is not exhausted has to be closed before the snapshot ends: it holds a cursor.
 Rows: TypeAlias = Generator[Table, None, None]
+# Of which architectures there are params and FLOPs: those with rows, or all 91,125.
+Static: TypeAlias = Literal["finished", "all"]
+Costs: TypeAlias = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,7 @@ class RunSource:
     connection: Connection
     run: Run
     selection: Selection
+    static: Static = "finished"
 
     @property
     def shape(self) -> dict[str, int]:
@@ -69,18 +74,33 @@ class RunSource:
         """Yield the results with curves of all epochs of the recipe."""
         return self.store.results.blocks(self.connection, self.selection, self.run.recipe["epochs"])
 
+    def costs(self) -> Iterator[Costs]:
+        """Yield arch indices, params and FLOPs in blocks."""
+        if self.static == "all":
+            yield self._costs_of_all
+        else:
+            yield from self.store.results.cost_blocks(self.connection, self.selection, self.shape)
+
+    @cached_property
+    def _costs_of_all(self) -> Costs:
+        """Those in the store, and computed ones of what an ingested release has left out there."""
+        shape = self.shape
+        params, flops = params_and_flops(
+            shape["classes"], shape["stem_channels"], shape["resolution"]
+        )
+        for index, known in self.store.static.architectures(self.connection, shape).items():
+            params[index], flops[index] = known
+        return np.arange(SPACE_SIZE), params.astype(np.uint64), flops.astype(np.uint64)
+
 
 def release_tables(source: RunSource) -> list[ReleaseTable]:
     """Return the tables of results of a run, and of latencies, not summarised yet.
 
-    Raises ExportRefused if params and FLOPs of the run's models are not in the store.
+    Raises ExportRefused if those of finished models are asked for, and some are not in the store.
     """
-    store, connection, run = source.store, source.connection, source.run
-    if missing := store.results.without_costs(connection, source.selection, source.shape):
-        raise ExportRefused(
-            f"params and FLOPs of {missing} architectures are not in the store; "
-            "run 'blox init' with the run's recipe and seed, which computes them"
-        )
+    store, run = source.store, source.run
+    if source.static == "finished":
+        _check_costs(source)
     facts = {"seed": run.seed, "epochs": run.recipe["epochs"], "dataset": run.dataset}
     tables = [
         _table("base", lambda header: _trainings(source, header), **facts),
@@ -88,9 +108,19 @@ def release_tables(source: RunSource) -> list[ReleaseTable]:
         _table("env", lambda header: _environments(source, header), seed=run.seed),
         _table("info", lambda header: _costs(source, header)),
     ]
-    for device in store.static.devices(connection):
+    for device in store.static.devices(source.connection):
         tables.append(_latency_table(source, device))
     return tables
+
+
+def _check_costs(source: RunSource) -> None:
+    results = source.store.results
+    if missing := results.without_costs(source.connection, source.selection, source.shape):
+        raise ExportRefused(
+            f"params and FLOPs of {missing} architectures are not in the store; "
+            "run 'blox init' with the run's recipe and seed, which computes them, or export those "
+            "of all architectures by --static all"
+        )
 
 
 def training_block(header: Mapping[str, Any], run: Run, block: ResultBlock) -> Table:
@@ -158,9 +188,7 @@ def _environments(source: RunSource, header: Mapping[str, Any]) -> Rows:
 
 
 def _costs(source: RunSource, header: Mapping[str, Any]) -> Rows:
-    for indices, params, flops in source.store.results.cost_blocks(
-        source.connection, source.selection, source.shape
-    ):
+    for indices, params, flops in source.costs():
         columns = {
             "model_hash": _hashes(indices),
             "params": _ints(params),

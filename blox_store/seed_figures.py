@@ -40,7 +40,7 @@ class FiguresBuilder:
     def __init__(self, recipe: Mapping[str, Any]) -> None:
         self._recipe = recipe
         self._results: list[tuple[NDArray[Any], Doubles, Doubles]] = []
-        self._costs: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self._costs: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 
     def add_results(self, block: ResultBlock) -> None:
         """Take the accuracies of results; NaN stands for a test that there is not."""
@@ -50,15 +50,18 @@ class FiguresBuilder:
         self._results.append((block.arch_indices, val, np.where(block.has_test, test, np.nan)))
 
     def add_costs(self, rows: Table) -> None:
-        """Take params and FLOPs, in the same order as the results."""
-        self._costs.append((rows.columns["params"].array(), rows.columns["flops"].array()))
+        """Take params and FLOPs, by arch index, of all architectures that have results."""
+        names = ("model_hash", "params", "flops")
+        hashes, params, flops = (rows.columns[name].array() for name in names)
+        self._costs.append((indices_of_digests(hashes), params, flops))
 
     def figures(self) -> SeedFigures:
         """Return all that was taken."""
         indices, val, test = map(np.concatenate, zip(*self._results, strict=True))
-        params, flops = map(np.concatenate, zip(*self._costs, strict=True))
+        of_costs, params, flops = map(np.concatenate, zip(*self._costs, strict=True))
+        at = np.searchsorted(of_costs, indices)
         return SeedFigures(
-            indices=indices, val_top1=val, test_top1=test, params=params, flops=flops
+            indices=indices, val_top1=val, test_top1=test, params=params[at], flops=flops[at]
         )
 
 

@@ -36,6 +36,7 @@ from blox_store.simulated_marker import SIMULATED_FILE
 
 _ROWS_AT_ONCE: Final = 2048  # are compared: as doubles, whole tables would take gigabytes
 _SEEDED: Final = ("base", "ext", "env")
+_STATIC: Final = "blox-info"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +173,7 @@ class _Check:
             self.faults += self._file_faults(entry)
         for seed in manifest.seeds:
             self.faults += self._seed_faults(seed)
+        self.faults += self._static_faults(manifest)
         is_marked = (self.folder / SIMULATED_FILE).exists()
         if is_marked != (manifest.trainings.trainer != TORCH):
             there = "there is a" if is_marked else "there is no"
@@ -215,6 +217,17 @@ class _Check:
             stem = f"blox-{kind}-{seed.seed}"
             if stem in self._indices and not np.array_equal(self._indices[stem], rows):
                 yield f"{stem} has rows for other architectures than {MANIFEST_FILE} says"
+
+    def _static_faults(self, manifest: Manifest) -> Iterator[str]:
+        """Params and FLOPs are of the architectures that have rows, or of all there are."""
+        found = self._indices.get(_STATIC)
+        if found is None or np.array_equal(found, np.arange(SPACE_SIZE)):
+            return
+        if any(not np.array_equal(found, indices_of(seed.indices)) for seed in manifest.seeds):
+            yield (
+                f"{_STATIC} has rows for {len(found)} architectures: those that {MANIFEST_FILE} "
+                f"says, or all {SPACE_SIZE}, are allowed"
+            )
 
 
 def first_difference(left: Table, right: Table) -> str | None:

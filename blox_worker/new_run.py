@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from blox_core.complexity import params_and_flops
 from blox_core.recipe import Recipe
 from blox_core.space import SPACE_SIZE
 from blox_core.trainer_revision import TORCH
@@ -56,8 +57,6 @@ def _store_complexity(store: Store, recipe: Recipe) -> None:
     }
     if store.static.architecture_count(shape) == SPACE_SIZE:
         return
-    from blox_core.complexity import params_and_flops  # torch: most commands do without
-
     params, flops = params_and_flops(recipe.classes, recipe.stem_channels, recipe.resolution)
     rows = zip(range(SPACE_SIZE), params.tolist(), flops.tolist(), strict=True)
     store.static.add_architectures(shape, rows)

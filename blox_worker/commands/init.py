@@ -65,7 +65,6 @@ def init(
     recipe = changed(recipe, changes)
     trainer = trainer or read_settings(RunSettings).trainer
     with Store(command_line.database_url(database), migrate=True) as store:
-        click.echo("params and FLOPs of all architectures: computed once, seconds to a minute")
         made = make_run(
             store, recipe, seed=seed, indices=indices, trainer=trainer, priority=priority
         )

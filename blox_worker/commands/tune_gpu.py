@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from blox_core import complexity
 from blox_core.atomic_file import replace_file
 from blox_core.errors import RecipeError
 from blox_core.recipe import Recipe
@@ -113,11 +114,9 @@ def tune_gpu(
 
 
 def _load(recipe: Recipe, sample: int, slot: Slot) -> Load:
-    from blox_core.complexity import params_and_flops
     from blox_core.throughput import Load, stratified_sample
 
-    click.echo("params and FLOPs of all architectures: seconds to a minute", err=True)
-    _, flops = params_and_flops(recipe.classes, recipe.stem_channels, recipe.resolution)
+    _, flops = complexity.params_and_flops(recipe.classes, recipe.stem_channels, recipe.resolution)
     return Load(recipe=recipe, architectures=stratified_sample(flops, sample), device=slot.device)
 
 

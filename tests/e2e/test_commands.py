@@ -191,7 +191,7 @@ def test_an_export_that_would_be_wrong_is_refused(commands, tmp_path, arguments,
     assert message in ended.err
     assert ended.err.count("\n") == 1
     assert not (tmp_path / "r").exists()
-    partial = commands.succeed(f"{EXPORT} --out r --seed 0 --allow-partial")
+    partial = commands.succeed(f"{EXPORT} --out r --seed 0 --allow-partial --static all")
     assert "left out, unfinished: 4" in partial
 
 

@@ -9,6 +9,7 @@ import pytest
 
 LIGHT = [
     "blox_core.space",
+    "blox_core.complexity",
     "blox_core.recipe",
     "blox_core.metrics",
     "blox_core.environment",
@@ -22,6 +23,7 @@ LIGHT = [
     "blox_core.simulation",
     "blox_core.latency",
     "blox_worker.commands",
+    "blox_worker.commands.init",
     "blox_worker.commands.scheduler",
     "blox_worker.commands.worker",
 ]

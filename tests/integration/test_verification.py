@@ -71,6 +71,14 @@ def test_a_published_release(golden, name):
     assert verify(golden / name).faults == ()
 
 
+def test_params_and_flops_of_other_architectures(release):
+    rewritten(release / "blox-info.csv", lambda table: table.take(np.array([0, 2])))
+    for name in ("blox-info.blox", "blox-info.pickle"):
+        (release / name).unlink()
+    message = "blox-info has rows for 2 architectures: those that manifest.json says, or all 91125"
+    assert any(fault.startswith(message) for fault in verify(release).faults)
+
+
 def test_no_release(tmp_path):
     with pytest.raises(ReleaseMissing, match="no release folder"):
         verify(tmp_path / "nowhere")
