@@ -29,6 +29,7 @@ _MODULES: Final = {
     "resume": "pause",
     "retry": "retry",
     "scheduler": "scheduler",
+    "show": "show",
     "status": "status",
     "train": "train",
     "tune-gpu": "tune_gpu",

@@ -25,6 +25,7 @@ LIGHT = [
     "blox_worker.commands",
     "blox_worker.commands.init",
     "blox_worker.commands.scheduler",
+    "blox_worker.commands.show",
     "blox_worker.commands.worker",
 ]
 

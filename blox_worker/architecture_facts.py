@@ -1,0 +1,149 @@
+"""What is known of one architecture: by arithmetic, from a release, or from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection
+
+from blox_core.complexity import params_and_flops
+from blox_core.recipe import Recipe, preset
+from blox_core.space import Architecture
+from blox_core.trainer_revision import TORCH
+from blox_store.store import JobState, ResultBlock, Run, Selection, Store
+from blox_store.whole_release import costs_of, open_release, recipe_of
+
+_WITH_RESULTS = (JobState.SUCCEEDED.value, JobState.DIVERGED.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """One training of the architecture: of which seed or run, and how it ended.
+
+    Accuracies are in percent, the best validation top-1 and the test top-1; None where a training
+    diverged before there was one.
+    """
+
+    name: str
+    val_top1: float | None
+    test_top1: float | None
+    train_time_s: float
+    is_simulated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchitectureFacts:
+    """Params and FLOPs in the shape of a recipe, trainings, and latencies by device.
+
+    `source` names what was looked into for trainings, None if nothing was.
+    """
+
+    architecture: Architecture
+    params: int
+    flops: int
+    shape: str
+    source: str | None = None
+    trainings: tuple[Training, ...] = ()
+    latencies_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+def computed_facts(architecture: Architecture, recipe: Recipe) -> ArchitectureFacts:
+    """Return what follows from the architecture and the numbers of a recipe."""
+    params, flops = params_and_flops(recipe.classes, recipe.stem_channels, recipe.resolution)
+    return ArchitectureFacts(
+        architecture=architecture,
+        params=int(params[architecture.index]),
+        flops=int(flops[architecture.index]),
+        shape=_shape(recipe),
+    )
+
+
+def facts_in_release(architecture: Architecture, folder: Path) -> ArchitectureFacts:
+    """Return what a release has; raise what opening and reading it raises."""
+    release, index = open_release(folder), architecture.index
+    recipe = recipe_of(release, folder)
+    params, flops = costs_of(release, recipe, np.array([index]))
+    trainings = [
+        Training(
+            name=f"seed {seed}",
+            val_top1=_number(release.val_acc(index, seed=seed)),
+            test_top1=_number(release.test_acc(index, seed=seed)),
+            train_time_s=_number(release.train_time(index, seed=seed)) or 0.0,
+            is_simulated=release.is_simulated,
+        )
+        for seed in release.seeds
+        if index in release
+    ]
+    records: Any = release.latency(index, return_dict=True) if release.devices else None
+    latencies = {
+        device: float(record["latency"])
+        for device, record in (records or {}).items()
+        if record is not None
+    }
+    return ArchitectureFacts(
+        architecture=architecture,
+        params=int(params[0]),
+        flops=int(flops[0]),
+        shape=_shape(recipe),
+        source=str(folder),
+        trainings=tuple(trainings),
+        latencies_ms=latencies,
+    )
+
+
+def facts_in_store(architecture: Architecture, store: Store) -> ArchitectureFacts:
+    """Return what a store has; params and FLOPs are those of its latest run with a result."""
+    index = architecture.index
+    recipe, trainings = preset("cifar100"), []
+    with store.snapshot() as connection:
+        for run in store.runs.all():
+            selection = Selection(
+                run_id=run.id, statuses=_WITH_RESULTS, indices=range(index, index + 1)
+            )
+            for block in store.results.blocks(connection, selection, run.recipe["epochs"]):
+                recipe = Recipe.from_dict(run.recipe)
+                trainings.append(_training(run, block))
+        latencies = dict(_latencies(store, connection, index))
+    return replace(
+        computed_facts(architecture, recipe),
+        source=store.url,
+        trainings=tuple(trainings),
+        latencies_ms=latencies,
+    )
+
+
+def _shape(recipe: Recipe) -> str:
+    size = f"{recipe.resolution} x {recipe.resolution} pixels"
+    channels = f"{recipe.stem_channels} channels in stage 1"
+    return f"{recipe.dataset}: {recipe.classes} classes, {channels}, {size}"
+
+
+def _training(run: Run, block: ResultBlock) -> Training:
+    best = int(block.curves["val_top1"].max(initial=0))
+    return Training(
+        name=str(run),
+        val_top1=_percent(best, run, "val") if block.epochs[0] else None,
+        test_top1=_percent(int(block.test_top1[0]), run, "test") if block.has_test[0] else None,
+        train_time_s=float(block.train_time_s[0]),
+        is_simulated=run.trainer != TORCH,
+    )
+
+
+def _percent(count: int, run: Run, split: str) -> float:
+    images: int = run.recipe[f"{split}_images"]
+    return count / images * 100
+
+
+def _latencies(store: Store, connection: Connection, index: int) -> Iterator[tuple[str, float]]:
+    for device in store.static.devices(connection):
+        found = store.static.latency_blocks(connection, device, range(index, index + 1))
+        for _, latencies_ms in found:
+            yield device, float(latencies_ms[0])
+
+
+def _number(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)
