@@ -69,12 +69,13 @@ fuzz: ## Fuzz the codec for FUZZ_SECONDS (600) and keep what was found in build/
 	build/fuzz/codec -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -artifact_prefix=build/fuzz/ \
 		-print_final_stats=1 build/fuzz/corpus tests/assets/fuzz
 
-screenshots: setup ## Take the pictures of Flower in docs/images anew, from a simulated run
+screenshots: setup ## Take the pictures in docs/images anew: Flower's, and those of blox show and blox report
 	@.ci/need servers
 	@.ci/need browser
-	@echo "== make screenshots: a simulated run in Flower, in a headless Chromium"
+	@echo "== make screenshots: a simulated run in Flower, and a simulated release, in a headless Chromium"
 	$(BIN)/python .ci/requirements.py screenshots | $(BIN)/python -m pip install --quiet -c constraints.txt -r /dev/stdin
 	OMP_NUM_THREADS=1 $(BIN)/python -m docs.screenshots
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.report_pictures
 
 clean: ## Remove the virtual environment and everything that was built
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -75,7 +75,7 @@ def cells_strip(architecture: Architecture) -> bytes:
     axes = figure.add_axes((0, 0, 1, 1))
     _frame(axes, (-_HALF_OP - _MARGIN, total - _HALF_OP - _MARGIN), (-height / 2, height / 2))
     for stage, cell in enumerate(architecture.cells):
-        draw_cell(axes, cell_plan(cell), (stage * step, 0.0), text_points=5.5)
+        draw_cell(axes, cell_plan(cell), (stage * step, 0.0), text_points=6.2)
     return saved(figure, "svg")
 
 
@@ -91,7 +91,8 @@ def saved(figure: Figure, format: Format) -> bytes:
     from matplotlib import rc_context
 
     file = io.BytesIO()
-    metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
+    names = ("Date", "Creator", "Format", "Type") if format == "svg" else ("Software",)
+    metadata = dict.fromkeys(names)
     with rc_context(SVG_SETTINGS):
         figure.savefig(file, format=format, dpi=_DOTS_PER_INCH, metadata=metadata)
     return file.getvalue()

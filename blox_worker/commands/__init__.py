@@ -26,6 +26,7 @@ _MODULES: Final = {
     "jobs": "jobs",
     "migrate": "migrate",
     "pause": "pause",
+    "report": "report",
     "resume": "pause",
     "retry": "retry",
     "scheduler": "scheduler",

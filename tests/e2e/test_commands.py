@@ -163,6 +163,10 @@ def test_the_database_may_come_from_the_environment(commands, tmp_path):
         (f"{EXPORT} --out r --start 7 --stop 7", 2, "the former has to be smaller"),
         (f"{VERIFY} nowhere", 1, "no release folder nowhere"),
         (f"{INGEST} nowhere", 1, "no release folder nowhere"),
+        ("blox show 91125", 2, "arch index 91125: an integer from 0 to 91124 is allowed"),
+        ("blox show 7 --release nowhere", 1, "no release folder nowhere"),
+        ("blox show 7 --database sqlite:///none.db", 1, "holds no Blox store"),
+        ("blox report nowhere", 1, "no release folder nowhere"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing_behind(commands, tmp_path, line, code, message):

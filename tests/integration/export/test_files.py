@@ -1,6 +1,5 @@
 """The exporter: from rows of a real store to release files, and back through `blox`."""
 
-import hashlib
 import json
 from dataclasses import replace
 
@@ -11,19 +10,15 @@ from sqlalchemy import text
 import blox
 from blox_core.complexity import params_and_flops
 from blox_core.metrics import Score
-from blox_core.recipe import preset
-from blox_core.space import SPACE_SIZE, Architecture, all_hashes
+from blox_core.space import SPACE_SIZE, all_hashes
 from blox_store.errors import ExportRefused, NotEncodable, StoreError
 from blox_store.exporter import Choice, export
-from blox_store.release.names import ALL_FORMATS
 from blox_store.release.reader import read_header, read_table
 from blox_store.verification import verify
 from tests.exports import (
     COSTS,
     DIGITS,
-    FLOPS_DIGEST,
     FOR_PEOPLE,
-    PARAMS_DIGEST,
     SHAPE,
     finish,
     finish_all,
@@ -190,57 +185,6 @@ def test_flops_beyond_32_bits(store, out):
     assert verify(out).faults == ()
 
 
-def test_params_and_flops_of_all_in_every_format(store, run, out):
-    finish_all(store, run)
-    choice = Choice(static="all", indices=range(4, 6))
-    export(store, run, out, formats=ALL_FORMATS, choice=choice)
-    assert verify(out).faults == ()
-    params, flops = params_and_flops(10, 8, 32)
-    for index, (known_params, known_flops) in COSTS.items():  # the store's are made up
-        params[index], flops[index] = known_params, known_flops
-    for format in ALL_FORMATS:
-        d = blox.from_folder(out, include_static_info=True, preferred_ext=[format])
-        np.testing.assert_array_equal(d.params(range(SPACE_SIZE)), params)
-        np.testing.assert_array_equal(d.flops(range(SPACE_SIZE)), flops)
-        assert d.arch_vec(12_345) == Architecture(12_345).arch_vec
-        assert list(d.indices) == [5]
-        assert (d.val_acc(12_345), d.full_info(12_345)) == (None, None)
-        assert list(d.best(3, "params").indices) == [5]
-    assert "FLOPs, arch vectors of all architectures, trained or not | 91,125 |" in card_of(out)
-    assert "| 5 | 100.000 | 24.000 | 333 | 444 |" in card_of(out)
-
-
-def test_published_params_and_flops_of_all_with_one_result(store, out):
-    run = made_up_run(store, preset("cifar100"), indices=(7,))
-    finish(store, run, 7, epochs=200)
-    export(store, run, out, formats=("blox",), choice=Choice(static="all"))
-    d = blox.from_folder(out, include_static_info=True)
-    assert digest(d.params(range(SPACE_SIZE))) == PARAMS_DIGEST
-    assert digest(d.flops(range(SPACE_SIZE))) == FLOPS_DIGEST
-    digests = read_table(out / "blox-info.blox").columns["model_hash"].values()
-    assert digests == all_hashes()
-
-
-def digest(counts):
-    return hashlib.sha256(counts.astype("<u4").tobytes()).hexdigest()
-
-
-def card_of(out):
-    return (out / "README.md").read_text()
-
-
-def test_a_later_seed_says_anew_whose_params_and_flops_there_are(store, run, out):
-    finish_all(store, run)
-    second = made_up_run(store, DIGITS, seed=1, indices=(3, 5, 7))
-    finish_all(store, second)
-    rows = []
-    for each, static in ((run, "finished"), (second, "all"), (run, "finished")):
-        export(store, each, out, formats=("blox",), choice=Choice(static=static))
-        assert verify(out).faults == ()
-        rows.append(len(read_table(out / "blox-info.blox")))
-    assert rows == [3, SPACE_SIZE, 3]
-
-
 def test_older_files_of_other_formats_are_not_left_beside_new_ones(store, run, out):
     finish_all(store, run)
     export(store, run, out, choice=Choice())
@@ -356,13 +300,20 @@ def test_a_range_of_architectures(store, run, out):
 
 @pytest.mark.parametrize(
     ("static", "total"),
-    [("finished", 3 * (1 + 4 * 3)), ("all", 3 * (1 + 3 * 3) + 3 * SPACE_SIZE)],
+    [("finished", 3 * (1 + 4)), ("all", 3 * (1 + 3) + SPACE_SIZE)],
 )
 def test_progress_is_reported(store, run, out, static, total):
     finish_all(store, run)
     reports = []
     choice = Choice(static=static)
-    export(store, run, out, choice=choice, report=lambda done, total: reports.append((done, total)))
+    export(
+        store,
+        run,
+        out,
+        formats=("blox",),
+        choice=choice,
+        report=lambda done, total: reports.append((done, total)),
+    )
     assert reports[0] == (0, total)
     assert reports[-2:] == [(total, total)] * 2
     assert reports == sorted(reports)
