@@ -115,6 +115,10 @@ def export(
 
 def _check_trainer(run: Run, simulated: bool) -> None:
     """Let nobody take made-up figures for real ones, or the other way round."""
+    if run.measures:
+        raise ExportRefused(
+            f"{run}: latencies go with the release of a run that trains; choose one by --run"
+        )
     if run.trainer != TORCH and not simulated:
         raise ExportRefused(
             f"{run}: nothing of it was trained, its figures are made up by a simulation; choose a "

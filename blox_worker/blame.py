@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from blox_core.errors import ExtraMissing
+from blox_core.errors import CannotMeasure, ExtraMissing
 from blox_store.errors import SettingsError, StoreError
+from blox_worker.errors import DeviceDiffers
 
 # A missing data set (DatasetMissing) and a full disk are OSErrors.
-_NODE_FAULTS: Final = (OSError, MemoryError, ExtraMissing, StoreError, SettingsError)
+_NODE_FAULTS: Final = (
+    *(OSError, MemoryError, ExtraMissing, StoreError, SettingsError),
+    *(CannotMeasure, DeviceDiffers),
+)
 _TORCH_NODE_FAULTS: Final = ("AcceleratorError", "OutOfMemoryError")
 # What torch raises as a plain RuntimeError; after a CUDA error no job succeeds in this process.
 _NODE_FAULT_TEXTS: Final = (

@@ -29,12 +29,15 @@ _TRANSPORT_OPTIONS: Final[dict[str, Any]] = {
 }
 
 
-def make_app(broker_url: str, store_id: str, *, timeout_s: float = TIMEOUT_S) -> Celery:
+def make_app(
+    broker_url: str, store_id: str, *, measured: str | None = None, timeout_s: float = TIMEOUT_S
+) -> Celery:
     """Return the application of a store on a broker: redis://, rediss:// or unix:// (a socket).
 
     Each store has a queue of its own: messages name runs by numbers, and every store has a run 1.
+    So has each device whose latencies are `measured`, by its name, since only it can do these jobs.
     """
-    queue = f"blox-{store_id[:_SHOWN_DIGITS]}"
+    queue = f"blox-{store_id[:_SHOWN_DIGITS]}" + (f"-{measured}" if measured else "")
     # A Redis that does not answer is given up, so that publishers and acknowledgements go on.
     timeouts = ("socket_connect_timeout", "socket_timeout", "health_check_interval")
     app = Celery("blox", broker=_for_kombu(broker_url), set_as_current=False)

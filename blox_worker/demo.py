@@ -17,9 +17,9 @@ from blox_store.exporter import Choice, export
 from blox_store.settings import read_settings
 from blox_store.store import JobState, ResultRow, Run, Store
 from blox_store.verification import verify
+from blox_worker.attempt import Worker
 from blox_worker.device import checked_device
 from blox_worker.errors import DemoFailed
-from blox_worker.job import Worker
 from blox_worker.new_run import make_run
 from blox_worker.settings import WorkerSettings
 from blox_worker.training_session import local_worker, train_run

@@ -17,22 +17,20 @@ from rich.progress import (
 
 from blox_core.epoch_report import EpochReport
 from blox_core.recipe import Recipe
-from blox_store.store import Job, Lease
-from blox_worker.job import Ending, JobOutcome
-from blox_worker.wording import describe, name_of, percent
+from blox_store.store import Job, Lease, Run
+from blox_worker.attempt import Ending, JobOutcome
+from blox_worker.wording import describe, describe_measurement, name_of, percent, result_in_short
 
 _ETA_WINDOW_S = 3600.0  # architectures differ in cost; a short window would make the ETA jump
 
 
 class Display:
-    """Follows the local loop over these jobs of a recipe; its bar counts epochs."""
+    """Follows the local loop over these jobs of a run; its bar counts epochs, or measurements."""
 
-    def __init__(
-        self, jobs: Sequence[Job], recipe: Recipe, *, console: Console | None = None
-    ) -> None:
+    def __init__(self, jobs: Sequence[Job], run: Run, *, console: Console | None = None) -> None:
         self._console = console or Console(markup=False)
-        self._recipe = recipe
-        self._epochs = recipe.epochs
+        self._run = run
+        self._epochs = run.epochs
         self._jobs = len(jobs)
         self._ended = {job.arch_index for job in jobs if job.state.ended}
         self._open = {job.arch_index: job.epoch for job in jobs if not job.state.ended}
@@ -40,7 +38,7 @@ class Display:
             TextColumn("{task.fields[jobs]}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("epochs, ETA"),
+            TextColumn("measured, ETA" if run.measures else "epochs, ETA"),
             TimeRemainingColumn(),
             TextColumn("{task.description}", markup=False),
             console=self._console,
@@ -67,7 +65,7 @@ class Display:
     def epoch_ended(self, lease: Lease, report: EpochReport) -> None:
         """Move the bar."""
         self._open[lease.arch_index] = report.epoch
-        val = percent(report.metrics.val.top1, self._recipe.val_images)
+        val = percent(report.metrics.val.top1, self._run.recipe["val_images"])
         name = name_of(lease.arch_index)
         self._show(f"{name} epoch {report.epoch}/{report.epochs}, val {val}")
 
@@ -76,13 +74,7 @@ class Display:
         if outcome.ending in (Ending.COMPLETED, Ending.FAILED):
             self._open.pop(outcome.arch_index, None)
             self._ended.add(outcome.arch_index)
-        text = (
-            outcome.ending.value
-            if outcome.result is None
-            else describe(outcome.result, self._recipe)
-        )
-        detail = f": {outcome.error}" if outcome.error else ""
-        line = f"{name_of(outcome.arch_index)} {text}{detail}"
+        line = f"{name_of(outcome.arch_index)} {describe_ending(outcome, self._run)}"
         self._console.print(line, highlight=False, markup=False)
         self._show("")
 
@@ -98,3 +90,19 @@ class Display:
             description=description,
             jobs=f"{len(self._ended)}/{self._jobs} jobs",
         )
+
+
+def describe_ending(outcome: JobOutcome, run: Run) -> str:
+    """Return how a job ended, with what came out of it or what was wrong."""
+    if outcome.measurement is not None:
+        return describe_measurement(outcome.measurement)
+    if outcome.result is not None:
+        return describe(outcome.result, Recipe.from_dict(run.recipe))
+    return outcome.ending.value + (f": {outcome.error}" if outcome.error else "")
+
+
+def ending_in_short(outcome: JobOutcome, run: Run) -> str:
+    """Return how a job ended as it fits into a column."""
+    if outcome.result is None:
+        return describe_ending(outcome, run)
+    return result_in_short(outcome.result, Recipe.from_dict(run.recipe))

@@ -76,6 +76,11 @@ def slots(option: str, jobs_per_gpu: int, settings: WorkerSettings, host: str) -
     return made
 
 
+def measuring(name: str) -> str:
+    """Return the name of a worker that measures where another one of this name may train."""
+    return f"measuring-{name}"
+
+
 def single_slot(option: str | None, settings: WorkerSettings, host: str) -> Slot:
     """Return the slot of `cpu`, of a GPU's number, or of the first GPU; raise DeviceMissing."""
     if option == CPU:

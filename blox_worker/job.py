@@ -4,85 +4,29 @@ from __future__ import annotations
 
 import logging
 import threading
-import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
 from uuid import uuid4
 
 from blox_core.epoch_report import EpochReport
 from blox_core.errors import TrainingStopped
+from blox_core.latency import LATENCY_REVISION
 from blox_core.recipe import Recipe
 from blox_core.result import TrainingResult
 from blox_core.space import Architecture
 from blox_store.errors import LeaseLost, StoreError, StoreUnavailable
-from blox_store.store import JobState, Lease, NoClaim, Run, Store
-from blox_worker.blame import is_node_fault
+from blox_store.store import Lease, NoClaim, Run, Store
+from blox_worker.attempt import Attempt, Ending, JobOutcome, JobReport, Worker
 from blox_worker.checkpoints import JobCheckpoints
+from blox_worker.device_lock import DeviceLock
 from blox_worker.heartbeat import Heartbeat
 from blox_worker.job_log import log_job
+from blox_worker.measuring import MeasuringAttempt
 from blox_worker.outbox import Outbox
-from blox_worker.pace import Pace
 from blox_worker.patience import patiently
-from blox_worker.settings import WorkerSettings
 from blox_worker.trainers import TRAINERS
-from blox_worker.wording import describe
 
 logger = logging.getLogger(__name__)
-
-JobReport = Callable[[Lease, EpochReport], None]
-Answer = TypeVar("Answer")
-
-
-class Ending(Enum):
-    """How a claimed job ended here; only COMPLETED and FAILED end it for good."""
-
-    COMPLETED = "completed"
-    KEPT = "trained; the result is kept on disk until the store is back"
-    STOPPED = "stopped"
-    RETRIED = "to be tried again"
-    FAILED = "failed"
-    LEASE_LOST = "lease lost"
-
-
-# What the log calls it.
-_EVENTS: Final[Mapping[Ending, tuple[str, int]]] = {
-    Ending.COMPLETED: ("finished", logging.INFO),
-    Ending.KEPT: ("kept on disk", logging.WARNING),
-    Ending.STOPPED: ("given back", logging.INFO),
-    Ending.RETRIED: ("failed", logging.WARNING),
-    Ending.FAILED: ("given up", logging.WARNING),
-    Ending.LEASE_LOST: ("lease lost", logging.WARNING),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Worker:
-    """Who trains, on which torch device, by which settings, and how fast it does just now."""
-
-    name: str
-    device: str
-    settings: WorkerSettings
-    pace: Pace = field(default_factory=Pace, compare=False, repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobOutcome:
-    """How a claimed job ended here, with its result if it was trained to the end.
-
-    `failed_elsewhere` says of a job that failed that it had failed on another worker too, which
-    clears this one.
-    """
-
-    run_id: int
-    arch_index: int
-    ending: Ending
-    result: TrainingResult | None = None
-    error: str | None = None
-    failed_elsewhere: bool = False
 
 
 def run_job(
@@ -95,16 +39,17 @@ def run_job(
     on_epoch: JobReport,
     on_outage: Callable[[], None] = lambda: None,
 ) -> JobOutcome | NoClaim:
-    """Claim a job of a run, the next one if none is named, train it, and write its result.
+    """Claim a job of a run, the next one if none is named, do it, and write its result.
 
     Results that an outage left on disk are written before. The lease is renewed meanwhile,
     checkpoints are written and resumed from. A stop gives the lease back; a failure of the job
     counts as one of its attempts; a failure of the node (`blame`) gives the lease back and is
     raised. Outages of the store are waited out, each try reported by `on_outage` from any thread;
-    StoreUnavailable is raised only if a stop is requested before there is a claim.
+    StoreUnavailable is raised only if a stop is requested before there is a claim, and DeviceBusy
+    if that is while a measurement has the device to itself, or waits for trainings to end.
     """
-    trainer = TRAINERS.get(run.trainer)
-    if trainer is None:
+    revision = installed_revision(run)
+    if revision is None:
         return NoClaim.OTHER_REVISION
     token = uuid4().hex  # one for all tries: what an earlier one took is found again
 
@@ -114,74 +59,44 @@ def run_job(
             run,
             arch_index,
             worker=worker.name,
-            trainer_revision=trainer.revision,
+            trainer_revision=revision,
             lease_s=worker.settings.lease_s,
             token=token,
         )
 
-    lease = patiently(claim, stop=stop, on_outage=on_outage)
-    if isinstance(lease, NoClaim):
-        return lease
-    log_job(lease, "taken", f"goes on after epoch {lease.epoch}" if lease.epoch else "")
-    every_s = worker.settings.heartbeat_s
-    with Heartbeat(store, lease, every_s=every_s, on_outage=on_outage) as heartbeat:
-        return _Attempt(store, run, lease, worker, heartbeat, stop, on_outage).outcome(on_epoch)
+    with DeviceLock(worker.settings.lock_dir, worker.device).held(alone=run.measures, stop=stop):
+        lease = patiently(claim, stop=stop, on_outage=on_outage)
+        if isinstance(lease, NoClaim):
+            return lease
+        log_job(lease, "taken", f"goes on after epoch {lease.epoch}" if lease.epoch else "")
+        every_s = worker.settings.heartbeat_s
+        with Heartbeat(store, lease, every_s=every_s, on_outage=on_outage) as heartbeat:
+            kind = MeasuringAttempt if run.measures else TrainingAttempt
+            attempt = kind(store, run, lease, worker, heartbeat, stop, on_outage)
+            return attempt.outcome(on_epoch)
 
 
-class _Attempt:
-    """One attempt at a claimed job."""
+def installed_revision(run: Run) -> int | None:
+    """Return the installed revision of what does the jobs of a run, None if there is none."""
+    if run.measures:
+        return LATENCY_REVISION
+    trainer = TRAINERS.get(run.trainer)
+    return None if trainer is None else trainer.revision
 
-    def __init__(
-        self,
-        store: Store,
-        run: Run,
-        lease: Lease,
-        worker: Worker,
-        heartbeat: Heartbeat,
-        stop: threading.Event,
-        on_outage: Callable[[], None],
-    ) -> None:
-        self._store = store
-        self._run = run
-        self._lease = lease
-        self._worker = worker
-        self._heartbeat = heartbeat
-        self._stop = stop
-        self._on_outage = on_outage
-        self._trainer = TRAINERS[run.trainer]
 
-    def outcome(self, on_epoch: JobReport) -> JobOutcome:
-        """Train and write the result; turn whatever happens into how the job ended here."""
-        try:
-            return self._run_to_end(on_epoch)
-        except LeaseLost as error:
-            return self._ended(Ending.LEASE_LOST, error=str(error))
-        except Exception as error:
-            if isinstance(error, StoreUnavailable) and self._stop.is_set():
-                return self._ended(Ending.STOPPED, error=str(error))  # the lease will run out
-            if is_node_fault(error):
-                self._give_back(error)
-                raise
-            return self._failed(error)
-
-    def _give_back(self, fault: Exception) -> None:
-        """Leave the job to others for a while: this worker is the first to come back for it."""
-        wait_s = self._worker.settings.retry_backoff_s
-        with suppress(StoreError):  # what cannot be given back now runs out by itself
-            self._store.jobs.release(self._lease, self._heartbeat.epoch, wait_s=wait_s)
-            why = f"fault of the node: {type(fault).__name__}: {fault}"
-            log_job(self._lease, "given back", why, level=logging.WARNING)
+class TrainingAttempt(Attempt):
+    """An attempt at training an architecture, from its last checkpoint to its result."""
 
     def _run_to_end(self, on_epoch: JobReport) -> JobOutcome:
         recipe = Recipe.from_dict(self._run.recipe)
         architecture = Architecture(self._lease.arch_index)
-        device = self._worker.device
+        trainer = TRAINERS[self._run.trainer]
         checkpoints = JobCheckpoints(
             self._worker.settings.checkpoint_dir,
             self._store.id,
             self._lease,
-            self._trainer.identity(architecture, recipe, self._run.seed, device),
-            load=self._trainer.load_checkpoint,
+            trainer.identity(architecture, recipe, self._run.seed, self._worker.device),
+            load=trainer.load_checkpoint,
             every_s=self._worker.settings.checkpoint_every_s,
         )
         try:
@@ -232,7 +147,7 @@ class _Attempt:
 
         self._worker.pace.start()
         try:
-            return self._trainer.train(
+            return TRAINERS[self._run.trainer].train(
                 architecture,
                 recipe,
                 self._run.seed,
@@ -291,54 +206,3 @@ class _Attempt:
             checkpoints.save(stop.checkpoint)
         self._patiently(lambda: self._store.jobs.release(self._lease, self._heartbeat.epoch))
         return self._ended(Ending.STOPPED)
-
-    def _failed(self, error: Exception) -> JobOutcome:
-        """Count the attempt against the job."""
-        lease, settings = self._lease, self._worker.settings
-        try:
-            state = self._patiently(
-                lambda: self._store.jobs.fail(
-                    lease,
-                    "".join(traceback.format_exception(error)),
-                    kind=type(error).__name__,
-                    max_attempts=settings.max_attempts,
-                    backoff_s=settings.retry_backoff_s * 2**lease.attempts,
-                )
-            )
-            attempts = self._patiently(
-                lambda: self._store.jobs.attempts(lease.run_id, lease.arch_index)
-            )
-        except LeaseLost as lost:
-            return self._ended(Ending.LEASE_LOST, error=str(lost))
-        except StoreUnavailable as away:  # only after a stop; the lease will run out
-            return self._ended(Ending.STOPPED, error=str(away))
-        return self._ended(
-            Ending.FAILED if state is JobState.FAILED else Ending.RETRIED,
-            error=f"{type(error).__name__}: {error}",
-            failed_elsewhere=any(attempt.worker != lease.worker for attempt in attempts),
-        )
-
-    def _ended(
-        self,
-        ending: Ending,
-        *,
-        result: TrainingResult | None = None,
-        error: str | None = None,
-        failed_elsewhere: bool = False,
-    ) -> JobOutcome:
-        event, level = _EVENTS[ending]
-        detail = error or ending.value
-        if result is not None:
-            detail = describe(result, Recipe.from_dict(self._run.recipe))
-        log_job(self._lease, event, detail, level=level)
-        return JobOutcome(
-            run_id=self._lease.run_id,
-            arch_index=self._lease.arch_index,
-            ending=ending,
-            result=result,
-            error=error,
-            failed_elsewhere=failed_elsewhere,
-        )
-
-    def _patiently(self, action: Callable[[], Answer]) -> Answer:
-        return patiently(action, stop=self._stop, on_outage=self._on_outage)

@@ -53,7 +53,7 @@ def _listed(store: Store, run: Run, job: Job, *, with_history: bool) -> ListedJo
         priority=job.priority,
         attempts=job.attempts,
         epoch=job.epoch,
-        epochs=int(run.recipe["epochs"]),
+        epochs=run.epochs,
         worker=job.worker,
         seen_ago_s=job.seen_ago_s,
         lease_left_s=job.lease_left_s,

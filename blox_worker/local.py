@@ -8,7 +8,9 @@ from typing import Final, Protocol
 from blox_core.epoch_report import EpochReport
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState, Lease, NoClaim, Run, Store
-from blox_worker.job import JobOutcome, Worker, run_job
+from blox_worker.attempt import JobOutcome, Worker
+from blox_worker.errors import DeviceBusy
+from blox_worker.job import run_job
 from blox_worker.leftovers import clear_leftovers
 from blox_worker.patience import patiently
 from blox_worker.reaper import Reaper
@@ -51,6 +53,8 @@ def train_locally(
         clear()
         all_ended = _train(store, run, worker, stop, audience, reaper)
         clear()
+    except DeviceBusy:
+        return False
     except StoreUnavailable:
         if not stop.is_set():
             raise

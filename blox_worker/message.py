@@ -14,15 +14,17 @@ from blox_core.recipe import Recipe
 from blox_store.errors import RunNotFound, StoreError, StoreUnavailable
 from blox_store.program import FAILURE
 from blox_store.store import Lease, NoClaim, Run, Store
-from blox_worker.errors import WorkerSuspected
-from blox_worker.job import Ending, JobOutcome, Worker, run_job
+from blox_worker.attempt import Ending, JobOutcome, Worker
+from blox_worker.display import ending_in_short
+from blox_worker.errors import DeviceBusy, WorkerSuspected
+from blox_worker.job import run_job
 from blox_worker.job_log import log_refusal
 from blox_worker.leftovers import clear_leftovers
 from blox_worker.lifeline import USELESS, Lifeline
 from blox_worker.patience import patiently
 from blox_worker.streak import FailureStreak
 from blox_worker.suspicion import stop_claiming
-from blox_worker.wording import epoch_in_short, result_in_short
+from blox_worker.wording import epoch_in_short
 
 logger = logging.getLogger(__name__)
 
@@ -91,10 +93,9 @@ class MessageHandler:
             return Fate.BACK, "stopping"
         try:
             run = self._run(run_id)
-            recipe = Recipe.from_dict(run.recipe)
 
             def epoch_ended(lease: Lease, report: EpochReport) -> None:
-                self._on_progress(epoch_in_short(report, recipe))
+                self._on_progress(epoch_in_short(report, Recipe.from_dict(run.recipe)))
 
             outcome = run_job(
                 self._store,
@@ -106,9 +107,11 @@ class MessageHandler:
             )
             if isinstance(outcome, NoClaim):
                 return self._refused(run, arch_index, outcome)
-            return _FATES[outcome.ending], self._ended(outcome, recipe)
+            return _FATES[outcome.ending], self._ended(outcome, run)
         except RunNotFound as error:
             return Fate.REFUSED, str(error)
+        except DeviceBusy as error:
+            return Fate.BACK, str(error)
         except StoreUnavailable as error:
             if self._stop.is_set():
                 return Fate.BACK, str(error)
@@ -122,15 +125,13 @@ class MessageHandler:
             self._runs[run_id] = patiently(lambda: self._store.runs.find(run_id), stop=self._stop)
         return self._runs[run_id]
 
-    def _ended(self, outcome: JobOutcome, recipe: Recipe) -> str:
+    def _ended(self, outcome: JobOutcome, run: Run) -> str:
         if outcome.ending in (Ending.COMPLETED, Ending.KEPT):
             self._lifeline.progress()
         self._streak.note(outcome)
         if self._streak.is_too_long:
             self._suspected()
-        if outcome.result is not None:
-            return result_in_short(outcome.result, recipe)
-        return outcome.ending.value + (f": {outcome.error}" if outcome.error else "")
+        return ending_in_short(outcome, run)
 
     def _refused(self, run: Run, arch_index: int, reason: NoClaim) -> tuple[Fate, str]:
         if reason is NoClaim.OTHER_RUN:  # the database was restored, and has numbered anew

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blox_core.complexity import params_and_flops
+from blox_core.latency import LATENCY, LATENCY_REVISION, LatencyProtocol
 from blox_core.recipe import Recipe
 from blox_core.space import SPACE_SIZE
 from blox_core.trainer_revision import TORCH
+from blox_store.errors import StoreError
 from blox_store.store import Run, Store
 from blox_worker.trainers import TRAINERS
 
@@ -47,6 +49,42 @@ def make_run(
     )
     added = store.runs.add_jobs(run.id, indices, priority=priority)
     return MadeRun(run=run, is_new=is_new, jobs_added=added)
+
+
+def make_measuring_run(
+    store: Store,
+    protocol: LatencyProtocol,
+    *,
+    device_name: str,
+    indices: Sequence[int],
+    priority: int = 0,
+) -> MadeRun:
+    """Make the run that measures latencies on a device by a protocol, or find it, and add jobs.
+
+    Raises StoreError if the device is measured by another protocol already: the latencies of a
+    device name are all of one.
+    """
+    for run in store.runs.all():
+        if run.measures and run.dataset == device_name and _differ(run, protocol):
+            raise StoreError(
+                f"device {device_name} is measured by {run} with another protocol; give another "
+                "--device-name, or the same options as then"
+            )
+    run, is_new = store.runs.create(
+        dataset=device_name,
+        recipe=protocol.to_dict(),
+        recipe_fingerprint=protocol.fingerprint,
+        seed=0,
+        trainer=LATENCY,
+        trainer_revision=LATENCY_REVISION,
+    )
+    added = store.runs.add_jobs(run.id, indices, priority=priority)
+    return MadeRun(run=run, is_new=is_new, jobs_added=added)
+
+
+def _differ(run: Run, protocol: LatencyProtocol) -> bool:
+    made_by = (run.recipe_fingerprint, run.trainer_revision)
+    return made_by != (protocol.fingerprint, LATENCY_REVISION)
 
 
 def _store_complexity(store: Store, recipe: Recipe) -> None:

@@ -11,8 +11,8 @@ from typing import Final, Self
 
 from blox_store.errors import StoreError
 from blox_store.store import ALIVE_S, Store, WorkerFigures
+from blox_worker.attempt import Worker
 from blox_worker.gpu_load import gpu_load
-from blox_worker.job import Worker
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from celery.worker import request, state
 
 from blox_store.store import Store
 from blox_worker.acknowledgements import Acknowledgements, in_one_line
+from blox_worker.attempt import Worker
 from blox_worker.broker import Broker
 from blox_worker.celery_app import TASK
-from blox_worker.job import Worker
 from blox_worker.lifeline import Lifeline
 from blox_worker.message import Fate, MessageHandler
 from blox_worker.presence import Presence

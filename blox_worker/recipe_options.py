@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from blox_core.errors import RecipeError
+from blox_core.errors import LatencyError, RecipeError
+from blox_core.latency import LatencyProtocol
 from blox_core.recipe import PRESETS, Recipe, preset
+
+Fields = TypeVar("Fields", Recipe, LatencyProtocol)
 
 
 def recipe_options(default: str | None = None) -> Callable[[Callable[..., Any]], Any]:
@@ -24,26 +27,32 @@ def recipe_options(default: str | None = None) -> Callable[[Callable[..., Any]],
         callback=_preset,
         help=f"One of {', '.join(PRESETS)}.",
     )
-    set_option = click.option(
+    set_option = set_fields_of("recipe")
+    return lambda function: recipe_option(set_option(function))
+
+
+def set_fields_of(noun: str) -> Callable[[Callable[..., Any]], Any]:
+    """Return the option `--set` of a command, which takes it as `changes`."""
+    return click.option(
         "--set",
         "changes",
         multiple=True,
         metavar="FIELD=VALUE",
         callback=_changes,
-        help="Change a field of the recipe, such as precision=bf16; may be given several times.",
+        help=f"Change a field of the {noun}, such as precision=bf16; may be given several times.",
     )
-    return lambda function: recipe_option(set_option(function))
 
 
-def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """Return the recipe with other values of some fields; raise click.BadParameter."""
+def changed(given: Fields, changes: Mapping[str, Any]) -> Fields:
+    """Return a recipe or protocol with other values of some fields; raise click.BadParameter."""
     try:
-        return Recipe.from_dict({**recipe.to_dict(), **changes})
-    except RecipeError as error:
+        made: Fields = type(given).from_dict({**given.to_dict(), **changes})
+    except (RecipeError, LatencyError) as error:
         raise click.BadParameter(
             f"{error}; VALUE is JSON, such as true, 0.5 or [0.5, 0.5, 0.5], or else text",
             param_hint="--set",
         ) from error
+    return made
 
 
 def options_of(recipe: Recipe, base: Recipe) -> str:

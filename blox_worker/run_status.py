@@ -123,10 +123,10 @@ def store_status(store: Store, run_id: int | None = None) -> StoreStatus:
 def _run_status(store: Store, run: Run, running: list[Job]) -> RunStatus:
     counts = store.jobs.counts(run.id)
     total = sum(counts.values())
-    epochs = int(run.recipe["epochs"])
     open_jobs = sum(count for state, count in counts.items() if not state.ended)
-    left = max(0.0, open_jobs - sum(job.epoch for job in running) / epochs)
-    finished, span_s = store.results.finished_within(run.id, RATE_WINDOW_S)
+    left = max(0.0, open_jobs - sum(job.epoch for job in running) / run.epochs)
+    written = store.measurements if run.measures else store.results
+    finished, span_s = written.finished_within(run.id, RATE_WINDOW_S)
     rate = rate_per_hour(finished, span_s)
     return RunStatus(
         id=run.id,
@@ -136,7 +136,7 @@ def _run_status(store: Store, run: Run, running: list[Job]) -> RunStatus:
         seed=run.seed,
         trainer=run.trainer,
         trainer_revision=run.trainer_revision,
-        epochs=epochs,
+        epochs=run.epochs,
         paused=run.paused,
         scheduler=store.schedulers.holder(run.id),
         total=total,
@@ -167,7 +167,7 @@ def _failed(store: Store, run: Run) -> list[FailedJob]:
 def _workers(
     runs: list[Run], running: dict[int, list[Job]], registered: list[WorkerState]
 ) -> list[WorkerStatus]:
-    epochs = {run.id: int(run.recipe["epochs"]) for run in runs}
+    epochs = {run.id: run.epochs for run in runs}
     jobs = {(job.run_id, job.arch_index): job for of_run in running.values() for job in of_run}
     known = [_worker(worker, jobs, epochs) for worker in registered]
     shown = {(worker.run_id, worker.arch_index) for worker in known}

@@ -142,13 +142,13 @@ class Scheduler:
     def _messages_are_missing(self, queued: int) -> bool:
         """Return whether a lease has passed in which no job was claimed for want of messages.
 
-        All runs share a queue: there are too few if it is shorter than the list of queued jobs of
+        Runs share a queue: there are too few if it is shorter than the list of queued jobs of
         all of them. It is so for moments too, while workers claim what they have taken. Messages
         that are one too many hide as many lost ones until they are used up.
         """
         jobs = self._store.jobs
         stands_still = bool(queued) and queued == self._queued
-        are_too_few = stands_still and self._broker.waiting() < jobs.queued_in_all_runs()
+        are_too_few = stands_still and self._broker.waiting() < jobs.queued_beside(self._run)
         self._queued = queued
         now = time.monotonic()
         are_missing = are_too_few and now >= self._missing_at

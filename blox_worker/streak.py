@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from blox_worker.job import Ending, JobOutcome
+from blox_worker.attempt import Ending, JobOutcome
 
 
 class FailureStreak:

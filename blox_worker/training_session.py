@@ -9,15 +9,15 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from blox_core.recipe import Recipe
 from blox_core.trainer_revision import TORCH
 from blox_store.command_line import SUCCESS
 from blox_store.errors import SchemaMismatch, StoreError, StoreUnavailable
 from blox_store.store import Run, Store
+from blox_worker.attempt import Ending, JobOutcome, Worker
 from blox_worker.device import checked_device
 from blox_worker.display import Display
 from blox_worker.errors import WorkerSuspected
-from blox_worker.job import Ending, JobOutcome, Worker
+from blox_worker.gpus import measuring
 from blox_worker.lifeline import USELESS, Lifeline
 from blox_worker.local import train_locally
 from blox_worker.patience import opened, patiently, unless_stopped
@@ -34,7 +34,7 @@ def train_run(store: Store, run: Run, worker: Worker) -> bool:
     with (
         stop_requests() as stop,
         Presence(store, worker, run_id=run.id),
-        Display(jobs, Recipe.from_dict(run.recipe)) as display,
+        Display(jobs, run) as display,
     ):
         return train_locally(store, run, worker=worker, stop=stop, audience=display)
 
@@ -61,7 +61,7 @@ def _train(
     store: Store, run: Run, worker: Worker, stop: threading.Event, lifeline: Lifeline
 ) -> int:
     """Train, and turn what ends this process into what the launcher and the store are told."""
-    display = _LaunchedDisplay(Recipe.from_dict(run.recipe), lifeline)
+    display = _LaunchedDisplay(run, lifeline)
     try:
         if run.trainer == TORCH:
             checked_device(worker.device)
@@ -91,8 +91,8 @@ def _report(store: Store, worker: Worker, lifeline: Lifeline, fault: str) -> Non
 class _LaunchedDisplay(Display):
     """Prints a line for every job, also on a terminal, which the launcher's children share."""
 
-    def __init__(self, recipe: Recipe, lifeline: Lifeline) -> None:
-        super().__init__((), recipe, console=Console(markup=False, force_terminal=False))
+    def __init__(self, run: Run, lifeline: Lifeline) -> None:
+        super().__init__((), run, console=Console(markup=False, force_terminal=False))
         self._lifeline = lifeline
 
     def job_ended(self, outcome: JobOutcome) -> None:
@@ -102,6 +102,7 @@ class _LaunchedDisplay(Display):
             self._lifeline.progress()
 
 
-def local_worker(device: str, settings: WorkerSettings) -> Worker:
-    """Return the worker that this process is."""
-    return Worker(name=f"{device}@{socket.gethostname()}", device=device, settings=settings)
+def local_worker(device: str, settings: WorkerSettings, *, measures: bool = False) -> Worker:
+    """Return the worker that this process is, under a name of its own if it measures."""
+    place = measuring(device) if measures else device
+    return Worker(name=f"{place}@{socket.gethostname()}", device=device, settings=settings)

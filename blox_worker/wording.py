@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from blox_core.epoch_report import EpochReport
+from blox_core.latency import LatencyMeasurement
 from blox_core.recipe import Recipe
 from blox_core.result import TrainingResult
 from blox_core.space import OPS, Architecture
@@ -80,6 +81,15 @@ def describe(result: TrainingResult, recipe: Recipe) -> str:
     return (
         f"val {percent(best, recipe.val_images)} (epoch {result.best_epoch}), "
         f"test {percent(result.test.top1, recipe.test_images)}, {result.train_time_s:.0f} s"
+    )
+
+
+def describe_measurement(measurement: LatencyMeasurement) -> str:
+    """Return a measurement in a few words: `3.412 ms, half of 50 runs within 0.034 ms`."""
+    steady = "" if measurement.stable else ", unstable"
+    return (
+        f"{measurement.median_ms:.3f} ms, half of {measurement.runs} runs within "
+        f"{measurement.iqr_ms:.3f} ms{steady}"
     )
 
 

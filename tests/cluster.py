@@ -57,6 +57,7 @@ class Cluster:
             "BLOX_DATABASE_URL": database_url,
             "BLOX_BROKER_URL": redis.url,
             "BLOX_CHECKPOINT_DIR": str(self.checkpoints),
+            "BLOX_LOCK_DIR": str(folder / "locks"),
         }
 
     def make_run(

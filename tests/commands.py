@@ -51,7 +51,8 @@ class Commands:
         process = subprocess.Popen(
             shlex.split(line),
             cwd=self.folder,
-            env=environment(**extra),
+            # Measurements of one test do not wait for trainings of another.
+            env=environment(**{"BLOX_LOCK_DIR": f"{self.folder}-locks"} | extra),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

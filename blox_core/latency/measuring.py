@@ -10,6 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from blox_core.dimensions import IMAGE_CHANNELS
 from blox_core.errors import LatencyError
 from blox_core.latency.backends import ready
 from blox_core.latency.measurement import LatencyMeasurement
@@ -17,7 +18,7 @@ from blox_core.latency.pinning import pinned
 from blox_core.latency.protocol import LatencyProtocol
 from blox_core.latency.this_device import torch_device
 from blox_core.latency.timing import time_runs
-from blox_core.model import IMAGE_CHANNELS, Network, build_model
+from blox_core.model import Network, build_model
 from blox_core.numerics import switched
 from blox_core.randomness import Stream, seeded_torch
 from blox_core.space import Architecture

@@ -12,8 +12,8 @@ from blox_store.errors import StoreError
 from blox_store.store import schema
 from blox_store.store.clock import now_s
 from blox_store.store.database import Database
+from blox_store.store.environments import environment_id
 from blox_store.store.job_rows import is_job
-from blox_store.store.results import environment_id
 from blox_store.store.runs import find_or_make
 from blox_store.store.values import JobState, Run
 

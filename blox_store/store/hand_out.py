@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, select, update
 
+from blox_core.latency import LATENCY
 from blox_store.store import schema
 from blox_store.store.clock import now_s
 from blox_store.store.job_rows import is_due
-from blox_store.store.values import DueJob, JobState
+from blox_store.store.values import DueJob, JobState, Run
 
 _JOBS = schema.jobs.c
 _RUNS = schema.runs.c
@@ -29,10 +30,18 @@ def queued_jobs(connection: Connection, run_id: int) -> list[DueJob]:
     return _listed(connection, _in_state(run_id, JobState.QUEUED))
 
 
-def queued_in_all_runs(connection: Connection) -> int:
-    """Return the number of jobs that are in the queue, whatever run they are of."""
+def queued_beside(connection: Connection, run: Run) -> int:
+    """Return the number of jobs that are in a run's queue, whatever run they are of.
+
+    All runs that train share one; those that measure share one for each device.
+    """
+    beside = select(_RUNS.id).where(
+        and_(_RUNS.trainer == LATENCY, _RUNS.dataset == run.dataset)
+        if run.measures
+        else _RUNS.trainer != LATENCY
+    )
     queued = select(func.count()).select_from(schema.jobs).filter_by(state=JobState.QUEUED.value)
-    count: int = connection.execute(queued).scalar_one()
+    count: int = connection.execute(queued.where(_JOBS.run_id.in_(beside))).scalar_one()
     return count
 
 

@@ -170,10 +170,10 @@ class Jobs:
         with self._database.read() as connection:
             return hand_out.queued_jobs(connection, run_id)
 
-    def queued_in_all_runs(self) -> int:
-        """Return the number of jobs of all runs whose message is in the queue."""
+    def queued_beside(self, run: Run) -> int:
+        """Return the number of jobs whose message is in a run's queue, those of others included."""
         with self._database.read() as connection:
-            return hand_out.queued_in_all_runs(connection)
+            return hand_out.queued_beside(connection, run)
 
     def mark_queued(self, run_id: int, indices: Sequence[int]) -> None:
         """Mark jobs whose messages were published as queued, if they are still pending."""

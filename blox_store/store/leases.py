@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Update, and_, or_, select, update
 
-from blox_core.result import TrainingResult
 from blox_store.errors import LeaseLost
 from blox_store.store import schema
 from blox_store.store.clock import now_s
@@ -45,16 +44,18 @@ def renew(connection: Connection, lease: Lease, epoch: int) -> bool:
     return connection.execute(renewal).first() is not None
 
 
-def finish(lease: Lease, result: TrainingResult) -> Update:
+def finish(
+    lease: Lease, *, state: JobState, epoch: int, recipe_fingerprint: str, seed: int
+) -> Update:
     """Return the statement that ends a job under its lease, or under none if nobody holds it.
 
     The second is for a result that was finished after its lease had been reaped; a database that
-    was restored meanwhile may have another run under that number.
+    was restored meanwhile may have another run under that number, of another recipe or seed.
     """
     run = select(_RUNS.id).where(
         _RUNS.id == lease.run_id,
-        _RUNS.recipe_fingerprint == result.recipe_fingerprint,
-        _RUNS.seed == result.seed,
+        _RUNS.recipe_fingerprint == recipe_fingerprint,
+        _RUNS.seed == seed,
     )
     job = is_job(lease.run_id, lease.arch_index)
     unheld = and_(job, _JOBS.state.in_(CLAIMABLE), run.exists())
@@ -62,8 +63,8 @@ def finish(lease: Lease, result: TrainingResult) -> Update:
         update(schema.jobs)
         .where(or_(held_by(lease), unheld))
         .values(
-            state=JobState(result.status).value,
-            epoch=len(result.curves),
+            state=state.value,
+            epoch=epoch,
             worker=lease.worker,
             error=None,
             avoid=None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import asdict
 from math import isnan, nan
@@ -15,7 +13,7 @@ from sqlalchemy import Connection, Row, func, insert, select, tuple_
 
 from blox_core.result import TrainingResult
 from blox_store.store import result_blocks, schema
-from blox_store.store.clock import database_time, now_s
+from blox_store.store.clock import now_s
 from blox_store.store.curves import (
     COUNTS,
     LOSSES,
@@ -24,10 +22,11 @@ from blox_store.store.curves import (
     unpack_curves,
 )
 from blox_store.store.database import Database
+from blox_store.store.environments import environment_id
 from blox_store.store.leases import finish, lease_lost
+from blox_store.store.recent import finished_within
 from blox_store.store.result_blocks import ResultBlock, Selection
-from blox_store.store.upsert import insert_or_ignore
-from blox_store.store.values import Lease, ResultRow
+from blox_store.store.values import JobState, Lease, ResultRow
 
 _ROWS_PER_FETCH: Final = 2000
 _JOBS_PER_STATEMENT: Final = 500
@@ -49,7 +48,14 @@ class Results:
         nothing.
         """
         with self._database.write() as connection:
-            if connection.execute(finish(lease, result)).rowcount == 1:
+            end = finish(
+                lease,
+                state=JobState(result.status),
+                epoch=len(result.curves),
+                recipe_fingerprint=result.recipe_fingerprint,
+                seed=result.seed,
+            )
+            if connection.execute(end).rowcount == 1:
                 environment = environment_id(connection, asdict(result.environment))
                 values = _row(lease, result) | {"environment_id": environment}
                 connection.execute(insert(schema.results).values(finished_s=now_s(), **values))
@@ -115,15 +121,7 @@ class Results:
 
         The second is 0 without any; the two give a rate.
         """
-        finished_s = schema.results.c.finished_s
-        with self._database.read() as connection:
-            # The time is read first: with a clock in the condition PostgreSQL would use no index.
-            time_s = database_time(connection)
-            latest = select(func.count(), func.min(finished_s)).where(
-                schema.results.c.run_id == run_id, finished_s >= time_s - window_s
-            )
-            count, first_s = connection.execute(latest).one()
-            return count, max(0.0, time_s - first_s) if count else 0.0
+        return finished_within(self._database, schema.results, run_id, window_s)
 
     def environments(self, connection: Connection) -> dict[int, dict[str, str]]:
         """Return the strings of every environment by its id, within the caller's transaction."""
@@ -179,19 +177,3 @@ def _written_token(connection: Connection, lease: Lease) -> str | None:
         )
     )
     return token
-
-
-def environment_id(connection: Connection, strings: Mapping[str, str]) -> int:
-    """Return the id of an environment, which is stored if it is new."""
-    text = json.dumps(dict(strings), sort_keys=True)
-    fingerprint = hashlib.sha256(text.encode()).hexdigest()
-    known = select(schema.environments.c.id).filter_by(fingerprint=fingerprint)
-    found: int | None = connection.scalar(known)  # as nearly always
-    if found is None:
-        connection.execute(
-            insert_or_ignore(connection.dialect, schema.environments).values(
-                fingerprint=fingerprint, strings=dict(strings)
-            )
-        )
-        found = connection.execute(known).scalar_one()
-    return found

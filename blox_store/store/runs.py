@@ -68,15 +68,20 @@ class Runs:
             rows = connection.execute(select(schema.runs).order_by(schema.runs.c.id)).mappings()
             return [_run(row) for row in rows]
 
-    def find(self, run_id: int | None = None, *, seed: int | None = None) -> Run:
-        """Return the only run that fits; raise RunNotFound, listing the candidates, otherwise."""
+    def find(
+        self, run_id: int | None = None, *, seed: int | None = None, measured: str | None = None
+    ) -> Run:
+        """Return the only run that fits; raise RunNotFound, listing the candidates, otherwise.
+
+        One that measures latencies fits if its id or its device, `measured`, is asked for.
+        """
         every = self.all()
-        fitting = [run for run in every if run_id in (None, run.id) and seed in (None, run.seed)]
+        fitting = [run for run in every if _fits(run, run_id, seed, measured)]
         if len(fitting) == 1:
             return fitting[0]
         asked = " and ".join(
             f"{name} {value}"
-            for name, value in (("id", run_id), ("seed", seed))
+            for name, value in (("id", run_id), ("seed", seed), ("device name", measured))
             if value is not None
         )
         wanted = f"run with {asked}" if asked else "run"
@@ -103,6 +108,14 @@ def find_or_make(
     ).first()
     row = connection.execute(select(schema.runs).filter_by(**identity)).mappings().one()
     return _run(row), made is not None
+
+
+def _fits(run: Run, run_id: int | None, seed: int | None, measured: str | None) -> bool:
+    if run_id is not None and run.id != run_id:
+        return False
+    if measured is not None:
+        return run.measures and run.dataset == measured
+    return seed in (None, run.seed) and (run_id is not None or not run.measures)
 
 
 _NEW_JOB: Final = {

@@ -227,3 +227,30 @@ latencies = Table(
     Column("latency_ms", Double, nullable=False),
     PrimaryKeyConstraint("device", "arch_index", name="pk_latencies"),
 )
+
+measurements = Table(
+    "measurements",  # of latencies, each of a job of a run that measures
+    metadata,
+    Column("run_id", Integer, nullable=False),
+    Column("arch_index", Integer, nullable=False),
+    Column("lease_token", String(TOKEN_LENGTH), nullable=False),
+    Column("worker", String(NAME_LENGTH), nullable=False),
+    Column(
+        "environment_id",
+        Integer,
+        ForeignKey("environments.id", name="fk_measurements_environments"),
+        nullable=False,
+    ),
+    Column("median_ms", Double, nullable=False),
+    Column("iqr_ms", Double, nullable=False),
+    Column("least_ms", Double, nullable=False),
+    Column("timed_runs", Integer, nullable=False),
+    Column("warm_up_runs", Integer, nullable=False),
+    Column("is_stable", Boolean(create_constraint=False), nullable=False),
+    Column("finished_s", Double, nullable=False),
+    PrimaryKeyConstraint("run_id", "arch_index", name="pk_measurements"),
+    ForeignKeyConstraint(
+        ["run_id", "arch_index"], ["jobs.run_id", "jobs.arch_index"], name="fk_measurements_jobs"
+    ),
+    Index("ix_measurements_finished", "run_id", "finished_s"),
+)

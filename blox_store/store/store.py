@@ -14,6 +14,7 @@ from blox_store.store.database import Database
 from blox_store.store.finished import FinishedRuns
 from blox_store.store.identity import store_id
 from blox_store.store.jobs import Jobs
+from blox_store.store.measurements import Measurements
 from blox_store.store.results import Results
 from blox_store.store.runs import Runs
 from blox_store.store.schedulers import Schedulers
@@ -22,7 +23,7 @@ from blox_store.store.workers import Workers
 
 
 class Store:
-    """The runs, jobs, results, workers and static information of one database.
+    """The runs, jobs, results, measurements, workers and static information of one database.
 
     `id` tells it from any other store, also from a later one under the same URL.
 
@@ -45,6 +46,7 @@ class Store:
         self.runs = Runs(database)
         self.jobs = Jobs(database)
         self.results = Results(database)
+        self.measurements = Measurements(database)
         self.finished_runs = FinishedRuns(database)
         self.workers = Workers(database)
         self.schedulers = Schedulers(database)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from blox_core.latency import LATENCY
+
 
 class JobState(StrEnum):
     """The states of a job; the last three are final."""
@@ -42,7 +44,11 @@ class NoClaim(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One benchmark in the making; what identifies it is fixed when it is made."""
+    """One benchmark in the making; what identifies it is fixed when it is made.
+
+    A run `measures` if its trainer is `latency`: its `dataset` is then the name of a device, and
+    its `recipe` the protocol.
+    """
 
     id: int
     dataset: str
@@ -53,7 +59,21 @@ class Run:
     trainer_revision: int
     paused: bool
 
+    @property
+    def measures(self) -> bool:
+        """Whether latencies are measured, and nothing is trained."""
+        return self.trainer == LATENCY
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of a job; a measurement is one."""
+        return 1 if self.measures else int(self.recipe["epochs"])
+
     def __str__(self) -> str:
+        if self.measures:
+            return (
+                f"run {self.id}: latency on {self.dataset}, protocol {self.recipe_fingerprint[:8]}"
+            )
         return (
             f"run {self.id}: {self.dataset}, recipe {self.recipe_fingerprint[:8]}, "
             f"seed {self.seed}, trainer {self.trainer} {self.trainer_revision}"

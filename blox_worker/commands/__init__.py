@@ -23,7 +23,9 @@ _MODULES: Final = {
     "flower": "flower",
     "health": "health",
     "init": "init",
+    "init-latency": "init_latency",
     "jobs": "jobs",
+    "measure": "measure",
     "migrate": "migrate",
     "pause": "pause",
     "report": "report",
@@ -37,7 +39,7 @@ _MODULES: Final = {
     "worker": "worker",
 }
 
-_WITH_DISPLAY: Final = ("train", "demo")
+_WITH_DISPLAY: Final = ("train", "measure", "demo")
 
 
 class _Verbs(click.Group):

@@ -6,6 +6,7 @@ import os
 import socket
 
 import click
+from celery import Celery
 
 from blox_store import command_line
 from blox_store.settings import read_settings
@@ -54,7 +55,7 @@ def scheduler(run_id: int | None, order: str, stay: bool, database: str | None) 
         made = Scheduler(
             store,
             run,
-            Broker(make_app(broker.broker_url, store.id, timeout_s=broker.broker_timeout_s)),
+            Broker(_app(broker, store, run)),
             reaper,
             name=f"{socket.gethostname()}:{os.getpid()}",
             order=order,
@@ -65,6 +66,15 @@ def scheduler(run_id: int | None, order: str, stay: bool, database: str | None) 
         tell(f"scheduling {run}")
         all_ended = made.run(stop)
         _say_how_it_stands(store, run, all_ended)
+
+
+def _app(settings: BrokerSettings, store: Store, run: Run) -> Celery:
+    return make_app(
+        settings.broker_url,
+        store.id,
+        measured=run.dataset if run.measures else None,
+        timeout_s=settings.broker_timeout_s,
+    )
 
 
 def _say_how_it_stands(store: Store, run: Run, all_ended: bool) -> None:

@@ -14,9 +14,9 @@ from blox_core.trainer_revision import TORCH
 from blox_store import command_line
 from blox_store.settings import PREFIX, read_settings
 from blox_store.store import JobState, Run, Store
+from blox_worker.attempt import Worker
 from blox_worker.device import checked_device
 from blox_worker.gpus import CPU, Slot, slots
-from blox_worker.job import Worker
 from blox_worker.launcher import launch
 from blox_worker.lifeline import Lifeline
 from blox_worker.patience import patiently
@@ -79,9 +79,18 @@ def _check_options(device: str | None, gpus: str | None, jobs_per_gpu: int | Non
         raise click.UsageError("--jobs-per-gpu needs --gpus")
 
 
+def _found(store: Store, run_id: int | None) -> Run:
+    run = store.runs.find(run_id)
+    if run.measures:
+        raise click.UsageError(
+            f"{run}: nothing is trained in it; run 'blox measure --device-name {run.dataset}'"
+        )
+    return run
+
+
 def _train_here(url: str, run_id: int | None, device: str | None, settings: WorkerSettings) -> int:
     with Store(url) as store:
-        run = store.runs.find(run_id)
+        run = _found(store, run_id)
         rehearsed = device is None and run.trainer != TORCH
         worker = local_worker(CPU if rehearsed else checked_device(device), settings)
         ended = train_run(store, run, worker)
@@ -95,7 +104,7 @@ def _train_in_slots(
     url: str, run_id: int | None, places: list[Slot], settings: WorkerSettings
 ) -> int:
     with Store(url) as store:
-        run = store.runs.find(run_id)
+        run = _found(store, run_id)
         click.echo(f"{run}: workers {', '.join(place.name for place in places)}")
 
         def command(slot: Slot, lifeline: int) -> list[str]:

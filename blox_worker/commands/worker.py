@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import threading
+from dataclasses import replace
 
 import click
 
@@ -13,10 +14,10 @@ from blox_store import command_line
 from blox_store.errors import SchemaMismatch
 from blox_store.settings import PREFIX, read_settings
 from blox_store.store import Store
+from blox_worker.attempt import Worker
 from blox_worker.device import checked_device
 from blox_worker.errors import DeviceMissing
-from blox_worker.gpus import CPU, Slot, slots
-from blox_worker.job import Worker
+from blox_worker.gpus import CPU, Slot, measuring, slots
 from blox_worker.launcher import launch
 from blox_worker.lifeline import Lifeline
 from blox_worker.logs import tell
@@ -35,6 +36,12 @@ from blox_worker.stop import stop_requests
     help="Worker processes on each GPU, or on the CPU.",
 )
 @click.option("--stay", is_flag=True, help="When no worker is left, wait to be stopped.")
+@click.option(
+    "--measure",
+    "measured",
+    metavar="DEVICE_NAME",
+    help="Measure latencies on the device that 'blox init-latency' has so named, and train nothing.",
+)
 @click.option("--slot", hidden=True, help="Name of the worker that this process is to be.")
 @click.option("--device", hidden=True, help="Its torch device.")
 @click.option("--lifeline", hidden=True, type=int, help="Its descriptor to the launcher.")
@@ -43,18 +50,23 @@ def worker(
     gpus: str,
     jobs_per_gpu: int,
     stay: bool,
+    measured: str | None,
     slot: str | None,
     device: str | None,
     lifeline: int | None,
     database: str | None,
 ) -> int:
-    """Train the jobs that the queue names, in one process per GPU, until asked to stop."""
+    """Train, or measure, what the queue names, in one process per GPU, until asked to stop."""
     url = command_line.database_url(database)
     if slot is not None and device is not None and lifeline is not None:
-        return _work(slot, device, Lifeline(lifeline), url)
+        return _work(slot, device, measured, Lifeline(lifeline), url)
     settings = read_settings(WorkerSettings)
     read_settings(BrokerSettings)
+    if measured is not None and jobs_per_gpu > 1:
+        raise click.UsageError("--measure: one process per GPU is allowed, not --jobs-per-gpu")
     chosen = slots(gpus, jobs_per_gpu, settings, socket.gethostname())
+    if measured is not None:
+        chosen = [replace(slot, name=measuring(slot.name)) for slot in chosen]
     store = _store_to_work_on(url)
     if store is None:
         return command_line.SUCCESS
@@ -63,7 +75,7 @@ def worker(
         tell(f"workers {', '.join(one.name for one in chosen)}")
         return launch(
             chosen,
-            _command,
+            lambda one, line: _command(one, line, measured),
             settings=settings,
             on_stopped=lambda one, why: _given_up(store, one, why),
             stays=stay,
@@ -77,9 +89,10 @@ def _store_to_work_on(url: str) -> Store | None:
     return None
 
 
-def _command(slot: Slot, lifeline: int) -> list[str]:
+def _command(slot: Slot, lifeline: int, measured: str | None) -> list[str]:
     own = ["--slot", slot.name, "--device", slot.device, "--lifeline", str(lifeline)]
-    return [sys.executable, "-P", "-m", "blox_worker.entry", "worker", *own]
+    what = [] if measured is None else ["--measure", measured]
+    return [sys.executable, "-P", "-m", "blox_worker.entry", "worker", *own, *what]
 
 
 def _given_up(store: Store, slot: Slot, reason: str) -> None:
@@ -95,7 +108,7 @@ def _check_device(device: str, lifeline: Lifeline) -> None:
         raise
 
 
-def _work(name: str, device: str, lifeline: Lifeline, url: str) -> int:
+def _work(name: str, device: str, measured: str | None, lifeline: Lifeline, url: str) -> int:
     """Be one worker, until a stop is requested or the launcher is gone."""
     from blox_worker.celery_app import make_app  # the launcher does without Celery
     from blox_worker.queue_worker import consume
@@ -111,7 +124,12 @@ def _work(name: str, device: str, lifeline: Lifeline, url: str) -> int:
             return lifeline.useless(str(error))
         with store:
             return consume(
-                make_app(broker.broker_url, store.id, timeout_s=broker.broker_timeout_s),
+                make_app(
+                    broker.broker_url,
+                    store.id,
+                    measured=measured,
+                    timeout_s=broker.broker_timeout_s,
+                ),
                 store,
                 Worker(name=name, device=device, settings=settings),
                 stop=stop,

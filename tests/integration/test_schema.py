@@ -56,7 +56,9 @@ def set_revision(database_url, value):
 def test_an_unknown_revision_is_refused(database_url):
     Store(database_url, migrate=True).close()
     set_revision(database_url, "9999")
-    message = "is at schema revision 9999, this version knows 0001, 0002, 0003; install the version that made"
+    message = (
+        "is at schema revision 9999, this version knows 0001, .*; install the version that made"
+    )
     for migrate in (False, True):
         with pytest.raises(SchemaMismatch, match=message):
             Store(database_url, migrate=migrate)
@@ -64,8 +66,10 @@ def test_an_unknown_revision_is_refused(database_url):
 
 def test_an_older_revision_is_told_to_migrate(database_url, monkeypatch):
     Store(database_url, migrate=True).close()
-    monkeypatch.setattr(revision, "current", lambda: "0004")
-    with pytest.raises(SchemaMismatch, match=r"revision 0003, .* needs 0004; run 'blox migrate'"):
+    older = revision.current()
+    monkeypatch.setattr(revision, "current", lambda: "9999")
+    message = rf"revision {older}, .* needs 9999; run 'blox migrate'"
+    with pytest.raises(SchemaMismatch, match=message):
         Store(database_url)
 
 

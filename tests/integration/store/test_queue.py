@@ -47,13 +47,13 @@ def test_only_pending_jobs_are_marked_as_queued(store, run):
 
 
 def test_queued_jobs_of_all_runs_are_counted(store, run):
-    assert store.jobs.queued_in_all_runs() == 0
+    assert store.jobs.queued_beside(run) == 0
     other, _ = make_run(store, seed=1)
     store.runs.add_jobs(other.id, [3, 4])
     store.jobs.mark_queued(run.id, [3, 5])
     store.jobs.mark_queued(other.id, [3, 4])
     claim(store, run, 5)
-    assert store.jobs.queued_in_all_runs() == 3
+    assert store.jobs.queued_beside(run) == 3
 
 
 def test_a_job_is_told_to_have_ended(store, run):

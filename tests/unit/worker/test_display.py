@@ -1,14 +1,17 @@
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from blox_core.latency import LATENCY, preset
 from blox_core.metrics import Curves, Score
-from blox_store.store import Job, JobState
+from blox_store.store import Job, JobState, Run
+from blox_worker.attempt import Ending, JobOutcome
 from blox_worker.display import Display
-from blox_worker.job import Ending, JobOutcome
 from blox_worker.wording import describe, epoch_in_short, result_in_short
+from tests.latencies import measured
 from tests.results import made_up_result
 from tests.tiny import TINY
 
@@ -30,6 +33,22 @@ def job(index, state=JobState.PENDING, epoch=0):
     )
 
 
+RUN = Run(
+    id=1,
+    dataset="digits",
+    recipe=TINY.to_dict(),
+    recipe_fingerprint=TINY.fingerprint,
+    seed=0,
+    trainer="torch",
+    trainer_revision=1,
+    paused=False,
+)
+PROTOCOL = preset("torch-cpu")
+MEASURING = replace(
+    RUN, dataset="cpu", recipe=PROTOCOL.to_dict(), trainer=LATENCY, trainer_revision=1
+)
+
+
 def report(epoch, top1):
     metrics = SimpleNamespace(val=Score(top1=top1, top5=20, loss=1.0))
     return SimpleNamespace(epoch=epoch, epochs=TINY.epochs, metrics=metrics)
@@ -41,7 +60,7 @@ def shown():
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=120, highlight=False)
     jobs = [job(3, JobState.SUCCEEDED, TINY.epochs), job(7)]
-    return Display(jobs, TINY, console=console), output.getvalue
+    return Display(jobs, RUN, console=console), output.getvalue
 
 
 def test_the_bar_shows_job_epoch_accuracy_and_eta(shown):
@@ -82,10 +101,24 @@ def test_waiting_says_for_what(shown):
 
 def test_without_a_terminal_only_lines_are_printed():
     output = io.StringIO()
-    with Display([job(7)], TINY, console=Console(file=output, width=120)) as display:
+    with Display([job(7)], RUN, console=Console(file=output, width=120)) as display:
         display.epoch_ended(SimpleNamespace(arch_index=7), report(1, top1=5))
         display.job_ended(JobOutcome(run_id=1, arch_index=7, ending=Ending.STOPPED))
     assert output.getvalue() == "a00007 stopped\n"
+
+
+def test_measurements_are_counted_and_told():
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=120, highlight=False)
+    with Display([job(7), job(8)], MEASURING, console=console) as display:
+        outcome = JobOutcome(
+            run_id=1, arch_index=7, ending=Ending.COMPLETED, measurement=measured(3.5)
+        )
+        display.job_ended(outcome)
+        display._progress.refresh()
+    assert "a00007 3.500 ms, half of 50 runs within 0.250 ms, unstable" in output.getvalue()
+    assert "1/2" in output.getvalue()
+    assert "measured, ETA" in output.getvalue()
 
 
 def test_a_diverged_result_is_called_so():

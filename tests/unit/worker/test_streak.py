@@ -1,6 +1,6 @@
 import pytest
 
-from blox_worker.job import Ending, JobOutcome
+from blox_worker.attempt import Ending, JobOutcome
 from blox_worker.streak import FailureStreak
 
 

@@ -1,0 +1,89 @@
+"""Who may use a device now: trainings together, or one measurement alone.
+
+Locks are the operating system's, on a file per GPU or for the CPU, and go with the process that
+holds them. A process in a container sees those of others only if they share the folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from blox_store.errors import SettingsError
+from blox_worker.errors import DeviceBusy
+from blox_worker.gpus import CPU, VISIBLE
+
+_LOOK_EVERY_S: Final = 0.2
+_FOR_ALL_USERS: Final = 0o666
+
+
+class DeviceLock:
+    """The lock on the device of this process: torch's `cpu`, or the GPU that it sees."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        self.name = CPU if device == CPU else _gpu(device)
+        self._path = folder / f"blox-device-{self.name}.lock"
+        # Whoever wants the device alone takes this one first, so that no training begins meanwhile.
+        self._turn = folder / f"blox-device-{self.name}.turn"
+
+    @contextmanager
+    def held(self, *, alone: bool, stop: threading.Event) -> Iterator[None]:
+        """Hold the lock, alone or with others; waits until that is possible.
+
+        Raises DeviceBusy if a stop is requested meanwhile, and SettingsError if the folder of the
+        locks cannot be used.
+        """
+        kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        with ExitStack() as stack:
+            with ExitStack() as waiting:
+                waiting.enter_context(self._taken(self._turn, kind, stop))
+                stack.enter_context(self._taken(self._path, kind, stop))
+            yield
+
+    @contextmanager
+    def _taken(self, path: Path, kind: int, stop: threading.Event) -> Iterator[None]:
+        descriptor = self._opened(path)
+        try:
+            while not _locks(descriptor, kind):
+                if stop.wait(_LOOK_EVERY_S):
+                    raise DeviceBusy(
+                        f"device {self.name} is in use: a measurement has it alone, trainings "
+                        f"together ({path}); stopped while waiting for it"
+                    )
+            yield
+        finally:
+            os.close(descriptor)  # which gives the lock back
+
+    def _opened(self, path: Path) -> int:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FOR_ALL_USERS)
+        except OSError as error:
+            raise SettingsError(
+                f"{path}: {error.strerror}; BLOX_LOCK_DIR has to be a folder that can be written to"
+            ) from error
+        return descriptor
+
+
+def _locks(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _gpu(device: str) -> str:
+    """Return the GPU of a torch device such as `cuda:1`: its entry in CUDA_VISIBLE_DEVICES.
+
+    A launcher sets that to the UUID of one GPU, which is its name on every node and in every container.
+    """
+    _, _, place = device.partition(":")
+    seen = [entry.strip() for entry in os.environ.get(VISIBLE, "").split(",") if entry.strip()]
+    number = int(place or 0)
+    return seen[number] if number < len(seen) else str(number)

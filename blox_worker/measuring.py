@@ -1,0 +1,49 @@
+"""A measurement as a job: the latency of one architecture on the device of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from blox_core.latency import LatencyProtocol
+from blox_worker.attempt import Attempt, Ending, JobOutcome, JobReport
+from blox_worker.errors import DeviceDiffers
+
+
+class MeasuringAttempt(Attempt):
+    """An attempt at measuring the latency of an architecture.
+
+    A stop comes through before it or after it: a measurement takes seconds.
+    """
+
+    def _run_to_end(self, on_epoch: JobReport) -> JobOutcome:
+        from blox_core.latency.measuring import measure  # torch
+        from blox_core.latency.this_device import device_identity
+
+        if self._stop.is_set():
+            self._patiently(lambda: self._store.jobs.release(self._lease, 0))
+            return self._ended(Ending.STOPPED)
+        protocol = LatencyProtocol.from_dict(self._run.recipe)
+        identity = device_identity(protocol).to_dict()
+        self._check(identity)
+        measurement = measure(self._lease.arch_index, protocol)
+        self._patiently(
+            lambda: self._store.measurements.complete(
+                self._run, self._lease, measurement, identity=identity
+            )
+        )
+        return self._ended(Ending.COMPLETED, measurement=measurement)
+
+    def _check(self, identity: Mapping[str, Any]) -> None:
+        """Raise DeviceDiffers if the run's latencies so far are of another device or software."""
+        known = self._patiently(lambda: self._store.measurements.identities(self._run.id))
+        compared = identity.keys() - {"clock_mhz"}  # some machines tell the present one
+        for other in known:
+            if apart := sorted(name for name in compared if identity[name] != other.get(name)):
+                told = ", ".join(
+                    f"{name} {identity[name]!r}, not {other.get(name)!r}" for name in apart
+                )
+                raise DeviceDiffers(
+                    f"{self._run}: this machine differs from the one that was measured so far: "
+                    f"{told}; measure it under another --device-name"
+                )

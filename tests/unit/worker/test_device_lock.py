@@ -1,0 +1,117 @@
+"""Locks on devices, between real processes."""
+
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from blox_store.errors import SettingsError
+from blox_worker.device_lock import DeviceLock
+from blox_worker.errors import DeviceBusy
+
+HOLD = """
+import sys, threading
+from pathlib import Path
+from blox_worker.device_lock import DeviceLock
+with DeviceLock(Path(sys.argv[1]), sys.argv[2]).held(alone=bool(int(sys.argv[3])), stop=threading.Event()):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def other_process(folder, *, alone, device="cpu"):
+    """Let another process hold the lock; it gives it back when its input ends."""
+    command = [sys.executable, "-c", HOLD, str(folder), device, str(int(alone))]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.stdin.close()
+
+
+def is_free(folder, *, alone, device="cpu"):
+    stop = threading.Event()
+    stop.set()
+    try:
+        with DeviceLock(folder, device).held(alone=alone, stop=stop):
+            return True
+    except DeviceBusy:
+        return False
+
+
+def test_trainings_share_a_device_and_a_measurement_does_not(tmp_path):
+    with other_process(tmp_path, alone=False):
+        assert is_free(tmp_path, alone=False)
+        assert not is_free(tmp_path, alone=True)
+    with other_process(tmp_path, alone=True):
+        assert not is_free(tmp_path, alone=False)
+        assert not is_free(tmp_path, alone=True)
+    assert is_free(tmp_path, alone=True)
+
+
+def test_a_lock_goes_with_a_process_that_is_killed(tmp_path):
+    with other_process(tmp_path, alone=True) as process:
+        process.kill()
+        process.wait()
+        assert is_free(tmp_path, alone=True)
+
+
+def test_who_waits_to_be_alone_is_not_passed_by_trainings(tmp_path):
+    waits, stop = threading.Event(), threading.Event()
+    got = []
+
+    def measure():
+        lock = DeviceLock(tmp_path, "cpu")
+        waits.set()
+        with lock.held(alone=True, stop=stop):
+            got.append("alone")
+
+    with other_process(tmp_path, alone=False):
+        thread = threading.Thread(target=measure)
+        thread.start()
+        waits.wait()
+        while is_free(tmp_path, alone=False):
+            pass  # until the other thread has its turn
+        assert got == []
+    thread.join()
+    assert got == ["alone"]
+
+
+def test_a_stop_ends_the_waiting(tmp_path):
+    with other_process(tmp_path, alone=True):
+        stop = threading.Event()
+        threading.Timer(0.1, stop.set).start()
+        with (
+            pytest.raises(DeviceBusy, match="device cpu is in use: a measurement has it alone"),
+            DeviceLock(tmp_path, "cpu").held(alone=False, stop=stop),
+        ):
+            pytest.fail("it was held by another process")
+
+
+@pytest.mark.parametrize(
+    ("visible", "device", "name"),
+    [
+        ("GPU-aa", "cuda", "GPU-aa"),
+        ("GPU-aa, GPU-bb", "cuda:1", "GPU-bb"),
+        ("", "cuda:1", "1"),
+        ("GPU-aa", "cpu", "cpu"),
+    ],
+)
+def test_each_gpu_has_a_lock_of_its_own(tmp_path, monkeypatch, visible, device, name):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert DeviceLock(tmp_path, device).name == name
+    with other_process(tmp_path, alone=True, device="cpu" if device != "cpu" else "cuda"):
+        assert is_free(tmp_path, alone=True, device=device)
+
+
+def test_a_folder_that_cannot_be_used(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(SettingsError, match="BLOX_LOCK_DIR has to be a folder"),
+        DeviceLock(tmp_path / "file", "cpu").held(alone=True, stop=threading.Event()),
+    ):
+        pytest.fail("there is no folder")
