@@ -10,6 +10,7 @@ from blox_core.space import Architecture
 from blox_store.store import JobState
 from blox_worker.checkpoints import job_stem
 from blox_worker.outbox import Outbox
+from blox_worker.wording import name_of
 from tests import faults
 from tests.results import claimed
 
@@ -61,7 +62,7 @@ def wait_until_given_back(cluster, run, index):
 
 def has_expired(cluster, job):
     """Whether the scheduler has ended a lease of a job, which was not given back then."""
-    said = f"blox_worker.scheduler: job {job.arch_index} of run {job.run_id}: "
+    said = f"run {job.run_id} {name_of(job.arch_index)} on {job.worker}: lease expired: "
     return said in cluster.printed()
 
 
