@@ -56,7 +56,8 @@ def test_a_run_is_made_trained_watched_and_exported(commands, tmp_path, postgres
 
 def test_two_processes_share_a_run(commands, postgres_url):
     database = f"--database {postgres_url}"
-    commands.succeed(f"blox init --recipe digits --seed 0 --indices 18639,19314 {database}")
+    short = "--recipe digits --set epochs=3"
+    commands.succeed(f"blox init {short} --seed 0 --indices 18639,19314 {database}")
     both = [commands.start(f"blox train --local --device cpu {database}") for _ in range(2)]
     printed = [process.communicate(timeout=280) for process in both]
     assert [process.returncode for process in both] == [0, 0], printed
