@@ -158,6 +158,8 @@ def _files(files: Sequence[FileEntry]) -> str:
 def _content(file: FileEntry) -> str:
     kind = file.name.split("-")[1].partition(".")[0]
     of_all = kind == "info" and file.rows == SPACE_SIZE
+    if predicted := file.header.get("predicted"):
+        return f"{_FILES[kind]}, {predicted:,} rows of it predicted, not measured"
     return f"{_FILES[kind]} of all architectures, trained or not" if of_all else _FILES[kind]
 
 

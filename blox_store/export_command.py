@@ -63,6 +63,11 @@ def _formats(context: click.Context, option: click.Parameter, text: str) -> tupl
     show_default=True,
     help=f"Params and FLOPs of what: the exported architectures, or all {SPACE_SIZE:,}.",
 )
+@click.option(
+    "--predicted",
+    is_flag=True,
+    help="Predict latencies that were not measured; header and manifest say how many.",
+)
 @click.option("--simulated", is_flag=True, help="Export a simulated run, and mark it as one.")
 @command_line.database_option
 def command(
@@ -75,6 +80,7 @@ def command(
     allow_partial: bool,
     include_diverged: bool,
     static: Static,
+    predicted: bool,
     simulated: bool,
     database: str | None,
 ) -> None:
@@ -87,6 +93,7 @@ def command(
         include_diverged=include_diverged,
         simulated=simulated,
         static=static,
+        predicted=predicted,
     )
     with Store(command_line.database_url(database)) as store:
         run = store.runs.find(run_id, seed=seed)

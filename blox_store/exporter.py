@@ -51,7 +51,8 @@ class Choice:
     """What of a run is exported: arch indices, and whether unfinished or diverged are no hindrance.
 
     `include_diverged` gives diverged architectures rows, padded with NaN to the recipe's epochs.
-    `static` says of which architectures params and FLOPs are written, whatever the arch indices.
+    `static` says of which architectures params and FLOPs are written, whatever the arch indices;
+    `predicted` gives latencies to those that were not measured, too.
     """
 
     indices: range = EVERYTHING
@@ -59,6 +60,7 @@ class Choice:
     include_diverged: bool = False
     simulated: bool = False
     static: Static = "finished"
+    predicted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,7 @@ def export(
             run=run,
             selection=Selection(run_id=run.id, statuses=states.statuses, indices=choice.indices),
             static=choice.static,
+            predicted=choice.predicted,
         )
         with staging.building_folder(out) as building:
             export = _Export(source, out, building, tuple(formats), choice, report)
@@ -239,8 +242,11 @@ class _Export:
 
     def _rows_to_go(self, finished: int, tables: list[ReleaseTable]) -> int:
         """Return the rows that are gone through: once to summarise, and once for each file."""
-        of_all = self._choice.static == "all"
-        rows = [SPACE_SIZE if of_all and table.kind == "info" else finished for table in tables]
+        of_all = {
+            "info": SPACE_SIZE if self._choice.static == "all" else finished,
+            "bench": len(self._choice.indices) if self._choice.predicted else finished,
+        }
+        rows = [of_all.get(table.kind, finished) for table in tables]
         return finished + sum(rows) * len(self._formats)
 
     def _seed_entry(self, states: _States) -> SeedEntry:

@@ -45,3 +45,7 @@ def command(
     with Store(command_line.database_url(database), migrate=True) as store:
         for taken in ingest(store, release):
             click.echo(f"{taken.run}: {taken.added} results added, {taken.there} were there")
+    for device in release.predicted():
+        click.echo(
+            f"left out: latencies on {device}, of which some are predicted; a store has measured ones"
+        )

@@ -184,14 +184,20 @@ class IncomingRelease:
         return dict(zip(indices, zip(params, flops, strict=True), strict=True))
 
     def latencies(self) -> dict[str, dict[int, float]]:
-        """Return latencies in milliseconds by device and arch index."""
+        """Return measured latencies in milliseconds by device and arch index."""
         found = {}
+        left_out = self.predicted()
         for kind, device in self._paths:
-            if kind == "bench":
+            if kind == "bench" and device not in left_out:
                 table = self.table(kind, device)
                 values = table.columns["latency"].values()
                 found[str(device)] = dict(zip(arch_indices(table).tolist(), values, strict=True))
         return found
+
+    def predicted(self) -> list[str]:
+        """Return the devices of which some latencies are predicted, nobody can tell which."""
+        benches = [device for kind, device in self._paths if kind == "bench"]
+        return [str(one) for one in benches if "predicted" in self.table("bench", one).header]
 
     def diverged(self, seed: int) -> frozenset[int]:
         """Return the architectures of a seed that diverged, as the manifest has them."""

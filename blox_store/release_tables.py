@@ -15,6 +15,7 @@ from blox_core import hash_table
 from blox_core.complexity import params_and_flops
 from blox_core.space import DISTINCT_CELLS, SPACE_SIZE, STAGES, Architecture
 from blox_store.errors import ExportRefused
+from blox_store.predicted_latencies import Latencies, completed
 from blox_store.release.columns import (
     ArchColumn,
     Column,
@@ -64,6 +65,7 @@ class RunSource:
     run: Run
     selection: Selection
     static: Static = "finished"
+    predicted: bool = False
 
     @property
     def shape(self) -> dict[str, int]:
@@ -96,7 +98,8 @@ class RunSource:
 def release_tables(source: RunSource) -> list[ReleaseTable]:
     """Return the tables of results of a run, and of latencies, not summarised yet.
 
-    Raises ExportRefused if those of finished models are asked for, and some are not in the store.
+    Raises ExportRefused if those of finished models are asked for, and some are not in the store,
+    and if predicted latencies are asked for, and too few are measured.
     """
     store, run = source.store, source.run
     if source.static == "finished":
@@ -199,14 +202,21 @@ def _costs(source: RunSource, header: Mapping[str, Any]) -> Rows:
 
 
 def _latency_table(source: RunSource, device: str) -> ReleaseTable:
-    def rows(header: Mapping[str, Any]) -> Rows:
-        for indices, latencies_ms in source.store.static.latency_blocks(
-            source.connection, device, source.selection.indices
-        ):
-            columns = {"model_hash": _hashes(indices), "latency": FloatColumn(latencies_ms)}
-            yield Table(header=header, columns=columns)
+    def measured(chosen: range) -> Iterator[Latencies]:
+        return source.store.static.latency_blocks(source.connection, device, chosen)
 
-    return _table("bench", rows, device=device)
+    chosen = source.selection.indices
+    if not source.predicted:
+        return _table("bench", lambda header: _latencies(header, measured(chosen)), device=device)
+    rows, predicted = completed(device, measured(range(SPACE_SIZE)), chosen)
+    facts = {"device": device} | ({"predicted": predicted} if predicted else {})
+    return _table("bench", lambda header: _latencies(header, iter([rows])), **facts)
+
+
+def _latencies(header: Mapping[str, Any], blocks: Iterator[Latencies]) -> Rows:
+    for indices, latencies_ms in blocks:
+        columns = {"model_hash": _hashes(indices), "latency": FloatColumn(latencies_ms)}
+        yield Table(header=header, columns=columns)
 
 
 def _ints(values: NDArray[Any]) -> IntColumn:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 import blox
-from blox_core.recipe import preset
+from blox_core.latency import preset as preset_protocol
+from blox_core.recipe import Recipe, preset
 from blox_store.exporter import Choice, export
 from blox_store.settings import read_settings
 from blox_store.store import JobState, ResultRow, Run, Store
@@ -20,7 +21,7 @@ from blox_store.verification import verify
 from blox_worker.attempt import Worker
 from blox_worker.device import checked_device
 from blox_worker.errors import DemoFailed
-from blox_worker.new_run import make_run
+from blox_worker.new_run import make_measuring_run, make_run
 from blox_worker.settings import WorkerSettings
 from blox_worker.training_session import local_worker, train_run
 from blox_worker.wording import describe_cells
@@ -28,13 +29,14 @@ from blox_worker.wording import describe_cells
 # All three ops and several connectivities, each learning the digits well within 5 epochs.
 DEMO_INDICES: Final = (18639, 19314, 20665, 19629, 22689, 30834, 504, 75339)
 SEED: Final = 0
+DEVICE_NAME: Final = "cpu"
 # Short, so that a demo that was killed goes on soon after it is started again.
 _LEASE_S: Final = 20.0
 _HEARTBEAT_S: Final = 4.0
 
 
 def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: str | None) -> bool:
-    """Train, release and query small models in a folder; return False if it was interrupted.
+    """Train, measure, release and query small models in a folder; return False if it was interrupted.
 
     Raises DemoFailed if not all jobs succeed or the release is not what is in the store.
     """
@@ -52,6 +54,9 @@ def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: 
             console.print("stopped; run the same command again to go on where it stopped")
             return False
         _check_jobs(store, run)
+        if not _measured(store, recipe, made.run, folder):
+            console.print("stopped; run the same command again to go on where it stopped")
+            return False
         release = folder / "release"
         report = export(store, run, release, choice=Choice())
         _check_release(store, run, release)
@@ -63,7 +68,20 @@ def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: 
     return True
 
 
-def _worker(folder: Path) -> Worker:
+def _measured(store: Store, recipe: Recipe, trained: Run, folder: Path) -> bool:
+    """Measure the latencies of what was trained, as it was trained; return False if interrupted."""
+    protocol = replace(
+        preset_protocol("torch-cpu"),
+        stem_channels=recipe.stem_channels,
+        classes=recipe.classes,
+        resolution=recipe.resolution,
+    )
+    indices = [job.arch_index for job in store.jobs.matching(trained.id)]
+    run = make_measuring_run(store, protocol, device_name=DEVICE_NAME, indices=indices).run
+    return train_run(store, run, _worker(folder, measures=True))
+
+
+def _worker(folder: Path, *, measures: bool = False) -> Worker:
     own = {
         "checkpoint_dir": folder / "checkpoints",
         "checkpoint_every_s": 0.0,
@@ -71,7 +89,7 @@ def _worker(folder: Path) -> Worker:
         "heartbeat_s": _HEARTBEAT_S,
     }
     settings = read_settings(WorkerSettings).model_copy(update=own)
-    return local_worker(checked_device("cpu"), settings)
+    return local_worker(checked_device("cpu"), settings, measures=measures)
 
 
 def _check_jobs(store: Store, run: Run) -> None:
@@ -111,14 +129,15 @@ def _stored(run: Run, row: ResultRow) -> list[tuple[str, Any]]:
 def _table(release: Path) -> Table:
     dataset = blox.from_folder(release, include_static_info=True)
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("index", "cells", "params", "FLOPs", "val %", "test %", "seconds"):
+    for heading in ("index", "cells", "params", "FLOPs", "ms", "val %", "test %", "seconds"):
         table.add_column(
             heading, justify="left" if heading == "cells" else "right", overflow="fold"
         )
     for arch in sorted(DEMO_INDICES):
         if arch not in dataset:
             continue
-        costs = f"{dataset.params(arch):,}", f"{dataset.flops(arch):,}"
+        ((latency_ms,),) = dataset.latency(arch, DEVICE_NAME)
+        costs = f"{dataset.params(arch):,}", f"{dataset.flops(arch):,}", f"{latency_ms:.2f}"
         accuracies = f"{dataset.val_acc(arch):.2f}", f"{dataset.test_acc(arch):.2f}"
         seconds = f"{dataset.train_time(arch)}"
         table.add_row(str(arch), describe_cells(arch), *costs, *accuracies, seconds)

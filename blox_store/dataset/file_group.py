@@ -20,7 +20,9 @@ Path: TypeAlias = str | PathLike[str]
 Paths: TypeAlias = Path | Sequence[Path]
 
 # `version` and `column_types` follow from the values in a file, `format` from how it is written.
-OWN_HEADER_KEYS: Final = frozenset({"version", "column_types", "format", "seed", "device"})
+OWN_HEADER_KEYS: Final = frozenset(
+    {"version", "column_types", "format", "seed", "device", "predicted"}
+)
 
 # Column → plain value, without the model hash.
 Record: TypeAlias = dict[str, Any]

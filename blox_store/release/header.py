@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from blox_core.space import NODES, OPS, STAGES
+from blox_core.space import NODES, OPS, SPACE_SIZE, STAGES
 from blox_store.errors import NotEncodable, ReleaseCorrupt
 from blox_store.release.column_type import MAX_LIST, parse_type
 from blox_store.release.header_yaml import dump_plain, flow, load_plain
@@ -34,6 +34,8 @@ _FILE_KEYS: Mapping[str, tuple[str, ...]] = {
     "static": (),
     "benchmarking": ("device",),
 }
+# Rows of a bench file that were predicted; the published format has no such files.
+_PREDICTED = "predicted"
 _PARTS = ("base", "ext")
 
 
@@ -46,7 +48,8 @@ def search_space() -> dict[str, Any]:
 def new_header(kind: FileKind, **facts: Any) -> dict[str, Any]:
     """Return the header of a table of a kind of file, with the columns such a file has.
 
-    `facts` are `seed`, `epochs` and `dataset` for base and ext, `seed` for env, `device` for bench.
+    `facts` are `seed`, `epochs` and `dataset` for base and ext, `seed` for env, `device` for bench, with
+    `predicted` if some of its rows are.
     """
     dataset_type = DATASET_TYPES[kind]
     if kind in _PARTS:
@@ -57,7 +60,7 @@ def new_header(kind: FileKind, **facts: Any) -> dict[str, Any]:
         "dataset_type": dataset_type,
         "columns": list(COLUMNS[kind]),
     }
-    return header | {key: facts[key] for key in _FILE_KEYS[dataset_type]}
+    return header | {key: facts[key] for key in _file_keys(dataset_type, facts)}
 
 
 def split_header(data: bytes) -> tuple[dict[str, Any], int]:
@@ -123,7 +126,12 @@ def check_header(header: Any) -> None:
 
 def _keys_of(header: Mapping[str, Any]) -> tuple[str, ...]:
     last = ("format", "column_types") if header["format"] == "custom" else ("format",)
-    return _FIRST_KEYS + _FILE_KEYS[header["dataset_type"]] + last
+    return _FIRST_KEYS + _file_keys(header["dataset_type"], header) + last
+
+
+def _file_keys(dataset_type: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    has_predicted = dataset_type == DATASET_TYPES["bench"] and _PREDICTED in given
+    return _FILE_KEYS[dataset_type] + ((_PREDICTED,) if has_predicted else ())
 
 
 def _require(holds: bool, message: str) -> None:
@@ -161,6 +169,11 @@ def _check_facts(header: Mapping[str, Any]) -> None:
     _require(
         type(epochs) is int and 0 <= epochs <= MAX_EPOCHS,
         f"epochs must be 0 to {MAX_EPOCHS}, got {epochs!r}",
+    )
+    predicted = header.get(_PREDICTED, 1)
+    _require(
+        type(predicted) is int and 1 <= predicted <= SPACE_SIZE,
+        f"{_PREDICTED} must be 1 to {SPACE_SIZE} rows, got {predicted!r}",
     )
     dataset = header.get("dataset", "")
     _require(isinstance(dataset, str), f"dataset must be a name, got {dataset!r}")

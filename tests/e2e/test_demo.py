@@ -20,7 +20,9 @@ def jobs(folder):
         return []
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
         try:
-            return connection.execute("SELECT state, epoch FROM jobs ORDER BY 1").fetchall()
+            return connection.execute(
+                "SELECT state, epoch FROM jobs WHERE run_id = 1 ORDER BY 1"
+            ).fetchall()
         except sqlite3.OperationalError:  # its tables are not made yet
             return []
 
@@ -32,14 +34,19 @@ def checkpoints(folder):
 def test_the_demo_trains_releases_and_queries(demo):
     folder, printed = demo
     assert len(FINISHED.findall(printed)) == 2
-    assert "12 files in demo/release; all formats hold equal values" in printed
-    for heading in ("index", "cells", "params", "FLOPs", "val %", "test %", "seconds"):
+    assert "15 files in demo/release; all formats hold equal values" in printed
+    for heading in ("index", "cells", "params", "FLOPs", "ms", "val %", "test %", "seconds"):
         assert heading in printed
     d = blox.from_folder(folder / "release", include_static_info=True)
     assert sorted(d.indices) == sorted(DEMO_INDICES[:2])
     for index in d.indices:
         assert f"{d.params(index):,}" in printed
         assert f"{d.val_acc(index):.2f}" in printed
+    for extension in ("blox", "csv", "pickle"):
+        measured = blox.from_folder(folder / "release", preferred_ext=[extension])
+        assert measured.devices == ["cpu"]
+        ((latency_ms,),) = measured.latency(DEMO_INDICES[0])
+        assert f"{latency_ms:.2f}" in printed
 
 
 def test_the_demo_started_again_repeats_nothing(demo):

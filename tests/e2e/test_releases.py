@@ -119,7 +119,7 @@ def test_the_demos_release_and_damaged_copies_of_it(commands, demo, tmp_path):
     folder, _ = demo
     shutil.copytree(folder / "release", tmp_path / "release")
     printed = commands.succeed("python -m blox_store.verify release")
-    assert "release: 12 files, no fault; as its manifest says" in printed
+    assert "release: 15 files, no fault; as its manifest says" in printed
     assert "blox-ext-0.csv: 2 rows, " in printed
     path = tmp_path / "release" / "blox-ext-0.blox"
     data = bytearray(path.read_bytes())
