@@ -60,9 +60,9 @@ def test_the_demo_started_again_repeats_nothing(demo):
 
 
 def results(folder):
-    """Every figure of the release but the training times."""
+    """Every figure of the release but the times, of training and of inference."""
     d = blox.from_folder(folder / "release", extended=True, include_static_info=True)
-    infos = [d.full_info(index) for index in sorted(d.indices)]
+    infos = [d.full_info(index, devices=False) for index in sorted(d.indices)]
     return json.dumps([{**info, "train_time_s": None} for info in infos])
 
 

@@ -158,11 +158,11 @@ class TestResult:
         recipe, rounds = preset(name), 20
         taken: list[float] = []
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.thread_time()  # whatever else the machine does
             for index in range(rounds):
                 simulated_result(Architecture(index), recipe, SEED)
-            taken.append((time.perf_counter() - start) / rounds * 1e3)
-        assert min(taken) < 3 * allowed_ms  # a machine that tests may be slow and busy
+            taken.append((time.thread_time() - start) / rounds * 1e3)
+        assert min(taken) < 3 * allowed_ms  # a machine that tests may be slow
 
 
 class TestSimulate:
