@@ -10,7 +10,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from blox_worker.errors import DeviceBusy
 from blox_worker.gpus import CPU, VISIBLE
 
 _LOOK_EVERY_S: Final = 0.2
-_FOR_ALL_USERS: Final = 0o666
+_FOR_ALL_USERS: Final = 0o644  # a lock needs no more than to read
 
 
 class DeviceLock:
@@ -62,12 +62,23 @@ class DeviceLock:
     def _opened(self, path: Path) -> int:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FOR_ALL_USERS)
+            with suppress(FileExistsError):
+                _make(path)
+            # Not to be made by this call: in a folder such as /tmp Linux refuses that for a file
+            # that another user has made.
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise SettingsError(
                 f"{path}: {error.strerror}; BLOX_LOCK_DIR has to be a folder that can be written to"
             ) from error
-        return descriptor
+
+
+def _make(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, _FOR_ALL_USERS)  # whatever the umask
+    finally:
+        os.close(descriptor)
 
 
 def _locks(descriptor: int, kind: int) -> bool:

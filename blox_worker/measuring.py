@@ -8,6 +8,7 @@ from typing import Any
 from blox_core.latency import LatencyProtocol
 from blox_worker.attempt import Attempt, Ending, JobOutcome, JobReport
 from blox_worker.errors import DeviceDiffers
+from blox_worker.gpus import CPU
 
 
 class MeasuringAttempt(Attempt):
@@ -24,6 +25,7 @@ class MeasuringAttempt(Attempt):
             self._patiently(lambda: self._store.jobs.release(self._lease, 0))
             return self._ended(Ending.STOPPED)
         protocol = LatencyProtocol.from_dict(self._run.recipe)
+        self._check_place(protocol)
         identity = device_identity(protocol).to_dict()
         self._check(identity)
         measurement = measure(self._lease.arch_index, protocol)
@@ -33,6 +35,15 @@ class MeasuringAttempt(Attempt):
             )
         )
         return self._ended(Ending.COMPLETED, measurement=measurement)
+
+    def _check_place(self, protocol: LatencyProtocol) -> None:
+        """Raise DeviceDiffers if this worker is of a CPU and the run of a GPU, or the other way."""
+        if protocol.on_cuda == (self._worker.device == CPU):
+            raise DeviceDiffers(
+                f"{self._run}: it is measured on a {'GPU' if protocol.on_cuda else 'CPU'}, and worker "
+                f"{self._worker.name} is not there; start it by --gpus "
+                f"{'all or a number' if protocol.on_cuda else CPU}"
+            )
 
     def _check(self, identity: Mapping[str, Any]) -> None:
         """Raise DeviceDiffers if the run's latencies so far are of another device or software."""

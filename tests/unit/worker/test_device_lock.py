@@ -1,5 +1,6 @@
 """Locks on devices, between real processes."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -106,6 +107,16 @@ def test_each_gpu_has_a_lock_of_its_own(tmp_path, monkeypatch, visible, device, 
     assert DeviceLock(tmp_path, device).name == name
     with other_process(tmp_path, alone=True, device="cpu" if device != "cpu" else "cuda"):
         assert is_free(tmp_path, alone=True, device=device)
+
+
+def test_a_lock_is_for_all_users_of_the_machine(tmp_path):
+    before = os.umask(0o077)
+    try:
+        assert is_free(tmp_path, alone=True)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}
+    assert is_free(tmp_path, alone=True)
 
 
 def test_a_folder_that_cannot_be_used(tmp_path):

@@ -1,0 +1,91 @@
+"""`run_job` for a run that measures, with real measurements of milliseconds."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from blox_core.latency import LATENCY, LATENCY_REVISION, preset
+from blox_store.store import JobState, NoClaim
+from blox_worker.attempt import Ending
+from blox_worker.device_lock import DeviceLock
+from blox_worker.errors import DeviceBusy, DeviceDiffers
+from blox_worker.local import train_locally
+from tests.job_runs import execute, make_worker
+
+QUICK = replace(
+    preset("torch-cpu"),
+    stem_channels=4,
+    resolution=8,
+    classes=10,
+    least_warm_up=2,
+    most_warm_up=4,
+    timed_runs=3,
+)
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """A worker whose device nobody else locks."""
+    return make_worker(tmp_path, lock_dir=tmp_path / "locks")
+
+
+def make_run(store, protocol=QUICK):
+    run, _ = store.runs.create(
+        dataset="cpu",
+        recipe=protocol.to_dict(),
+        recipe_fingerprint=protocol.fingerprint,
+        seed=0,
+        trainer=LATENCY,
+        trainer_revision=LATENCY_REVISION,
+    )
+    store.runs.add_jobs(run.id, [3, 5])
+    return run
+
+
+def test_a_measurement_is_stored_with_what_it_was_measured_on(store, worker):
+    run = make_run(store)
+    outcome = execute(store, run, worker, index=5)
+    assert (outcome.ending, outcome.result) == (Ending.COMPLETED, None)
+    assert store.measurements.all(run.id) == {5: outcome.measurement}
+    (identity,) = store.measurements.identities(run.id)
+    assert identity["torch"] != "none"
+    assert execute(store, run, worker, index=5) is NoClaim.ENDED
+
+
+def test_a_stop_gives_the_job_back(store, worker):
+    run, stop = make_run(store), threading.Event()
+    stop.set()
+    assert execute(store, run, worker, stop=stop).ending is Ending.STOPPED
+    assert store.jobs.counts(run.id)[JobState.PENDING] == 2
+    assert store.measurements.all(run.id) == {}
+
+
+def test_a_worker_that_waits_for_its_device_holds_no_lease_and_can_be_stopped(store, worker):
+    run, stop = make_run(store), threading.Event()
+    lock = DeviceLock(worker.settings.lock_dir, worker.device)
+    with lock.held(alone=False, stop=threading.Event()):
+        threading.Timer(0.2, stop.set).start()
+        with pytest.raises(DeviceBusy, match="device cpu is in use"):
+            execute(store, run, worker, stop=stop)
+        assert not train_locally(store, run, worker=worker, stop=stop, audience=None)
+    assert store.jobs.counts(run.id)[JobState.PENDING] == 2
+
+
+def test_a_worker_of_another_kind_of_device_gives_the_job_back(store, worker):
+    run = make_run(store, replace(preset("torch-cuda"), stem_channels=4))
+    with pytest.raises(DeviceDiffers, match="it is measured on a GPU, and worker cpu@test is not"):
+        execute(store, run, worker)
+    assert store.jobs.counts(run.id)[JobState.RUNNING] == 0
+
+
+def test_another_machine_gives_the_job_back(store, worker):
+    run = make_run(store)
+    lease = store.jobs.claim(run, 3, worker="w", trainer_revision=run.trainer_revision, lease_s=60)
+    measurement = execute(store, make_run(store), worker, index=5).measurement
+    (identity,) = store.measurements.identities(run.id)
+    other = {**identity, "driver": "9.9"}
+    store.measurements.complete(run, lease, measurement, identity=other)
+    store.runs.add_jobs(run.id, [7])
+    with pytest.raises(DeviceDiffers, match=r"driver 'none', not '9\.9'; measure it"):
+        execute(store, run, worker, index=7)
