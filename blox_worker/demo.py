@@ -136,7 +136,7 @@ def _table(release: Path) -> Table:
     for arch in sorted(DEMO_INDICES):
         if arch not in dataset:
             continue
-        ((latency_ms,),) = dataset.latency(arch, DEVICE_NAME)
+        (latency_ms,) = dataset.latency([arch], DEVICE_NAME)[0]  # type: ignore[index]
         costs = f"{dataset.params(arch):,}", f"{dataset.flops(arch):,}", f"{latency_ms:.2f}"
         accuracies = f"{dataset.val_acc(arch):.2f}", f"{dataset.test_acc(arch):.2f}"
         seconds = f"{dataset.train_time(arch)}"
