@@ -61,8 +61,8 @@ def make_measuring_run(
 ) -> MadeRun:
     """Make the run that measures latencies on a device by a protocol, or find it, and add jobs.
 
-    Raises StoreError if the device is measured by another protocol already: the latencies of a
-    device name are all of one.
+    Raises StoreError if the device is measured by another protocol already, for the latencies of
+    a device name are all of one; and if they came with a release that was ingested.
     """
     for run in store.runs.all():
         if run.measures and run.dataset == device_name and _differ(run, protocol):
@@ -70,6 +70,7 @@ def make_measuring_run(
                 f"device {device_name} is measured by {run} with another protocol; give another "
                 "--device-name, or the same options as then"
             )
+    _refuse_latencies_of_others(store, device_name)
     run, is_new = store.runs.create(
         dataset=device_name,
         recipe=protocol.to_dict(),
@@ -80,6 +81,16 @@ def make_measuring_run(
     )
     added = store.runs.add_jobs(run.id, indices, priority=priority)
     return MadeRun(run=run, is_new=is_new, jobs_added=added)
+
+
+def _refuse_latencies_of_others(store: Store, device_name: str) -> None:
+    with store.snapshot() as connection:
+        known = device_name in store.static.devices(connection)
+    if known and not any(run.measures and run.dataset == device_name for run in store.runs.all()):
+        raise StoreError(
+            f"the store has latencies on {device_name} that came with a release; measure under "
+            "another --device-name"
+        )
 
 
 def _differ(run: Run, protocol: LatencyProtocol) -> bool:

@@ -32,10 +32,17 @@ _LOOK_EVERY_S: Final = 1.0
 
 
 def consume(
-    app: Celery, store: Store, worker: Worker, *, stop: threading.Event, lifeline: Lifeline
+    app: Celery,
+    store: Store,
+    worker: Worker,
+    *,
+    stop: threading.Event,
+    lifeline: Lifeline,
+    run_id: int | None = None,
 ) -> int:
     """Run the jobs that the queue names until a stop; return the exit code of the process.
 
+    `run_id` is the only run whose jobs come, None if they are of any.
     The pool is one thread: the consumer stays responsive while a job is trained, the job can be
     asked to stop, and nothing is forked after torch was loaded.
     """
@@ -47,7 +54,7 @@ def consume(
     busy = threading.Lock()
     _register(app, handler, acknowledgements, events, busy)
     _quieten()
-    with Presence(store, worker) as presence:
+    with Presence(store, worker, run_id=run_id) as presence:
         handler.clear_leftovers()
         celery_worker = _new_worker(app, worker.name, stop)
         celery = threading.Thread(target=celery_worker.start, name="celery", daemon=True)

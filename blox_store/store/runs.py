@@ -85,6 +85,10 @@ class Runs:
             if value is not None
         )
         wanted = f"run with {asked}" if asked else "run"
+        if measured is not None and not fitting:
+            raise RunNotFound(
+                f"no {wanted}; make one by 'blox init-latency --device-name {measured}'"
+            )
         if not every:
             raise RunNotFound("the store has no run; make one by 'blox init'")
         if not fitting:

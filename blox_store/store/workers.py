@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, delete, exists, or_, select, update
 
+from blox_core.latency import LATENCY
 from blox_store.store import schema
 from blox_store.store.clock import now_s
 from blox_store.store.database import Database
@@ -121,9 +122,11 @@ class Workers:
 def living_workers(connection: Connection, run_id: int) -> list[str]:
     """Return the names of the workers that take jobs of a run and were seen lately.
 
-    Those that take jobs of any run get them from a queue: they count if a scheduler fills it.
+    Those that take jobs of any run get them from a queue: they count if a scheduler fills it, and
+    train alone: who measures is of one run.
     """
-    queued_by = schema.schedulers.c
+    queued_by, runs = schema.schedulers.c, schema.runs.c
+    trains = exists().where(runs.id == run_id, runs.trainer != LATENCY)
     is_scheduled = exists().where(
         queued_by.run_id == run_id, queued_by.until_s >= now_s() - ALIVE_S
     )
@@ -132,7 +135,7 @@ def living_workers(connection: Connection, run_id: int) -> list[str]:
         _WORKERS.seen_s >= now_s() - ALIVE_S,
         or_(
             _WORKERS.serves_run_id == run_id,
-            and_(_WORKERS.serves_run_id.is_(None), is_scheduled),
+            and_(_WORKERS.serves_run_id.is_(None), is_scheduled, trains),
         ),
     )
     return list(connection.scalars(rows))

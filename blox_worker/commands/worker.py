@@ -71,6 +71,8 @@ def worker(
     if store is None:
         return command_line.SUCCESS
     with store:
+        if measured is not None:
+            store.runs.find(measured=measured)  # which says what to do if there is none
         os.environ[f"{PREFIX}DATABASE_URL"] = url  # not on a command line: it may hold a password
         tell(f"workers {', '.join(one.name for one in chosen)}")
         return launch(
@@ -108,6 +110,13 @@ def _check_device(device: str, lifeline: Lifeline) -> None:
         raise
 
 
+def _only_run(store: Store, measured: str | None, stop: threading.Event) -> int | None:
+    """Return the run that measures on a device; those that train take jobs of any."""
+    if measured is None:
+        return None
+    return patiently(lambda: store.runs.find(measured=measured), stop=stop).id
+
+
 def _work(name: str, device: str, measured: str | None, lifeline: Lifeline, url: str) -> int:
     """Be one worker, until a stop is requested or the launcher is gone."""
     from blox_worker.celery_app import make_app  # the launcher does without Celery
@@ -123,16 +132,18 @@ def _work(name: str, device: str, measured: str | None, lifeline: Lifeline, url:
         except SchemaMismatch as error:  # the next start would end alike
             return lifeline.useless(str(error))
         with store:
+            app = make_app(
+                broker.broker_url,
+                store.id,
+                measured=measured,
+                timeout_s=broker.broker_timeout_s,
+            )
             return consume(
-                make_app(
-                    broker.broker_url,
-                    store.id,
-                    measured=measured,
-                    timeout_s=broker.broker_timeout_s,
-                ),
+                app,
                 store,
                 Worker(name=name, device=device, settings=settings),
                 stop=stop,
                 lifeline=lifeline,
+                run_id=_only_run(store, measured, stop),
             )
     return command_line.SUCCESS

@@ -57,6 +57,14 @@ def test_one_device_has_one_protocol(commands):
     assert "give another --device-name" in refused.err
 
 
+def test_latencies_of_a_release_are_not_mixed_with_ones_own(commands, tmp_path):
+    with Store(f"sqlite:///{tmp_path}/blox.db", migrate=True) as store:
+        store.static.add_latencies("pixel-4", {3: 1.25})
+    refused = commands.run(f"blox init-latency --device-name pixel-4 --indices 3 {SET}")
+    assert refused.code == 1
+    assert "the store has latencies on pixel-4 that came with a release" in refused.err
+
+
 def test_bad_input_of_init_latency(commands):
     for options, message in (
         ("--device-name a_b", "'a_b': 1 to 64 of a-z, A-Z, 0-9 and - are allowed"),
@@ -86,6 +94,9 @@ def test_a_run_that_measures_is_not_trained(commands):
 def test_several_measuring_workers_need_several_devices(commands):
     refused = commands.run("blox worker --gpus cpu --measure cpu --jobs-per-gpu 2")
     assert (refused.code, "one process per GPU is allowed" in refused.err) == (2, True)
+    commands.succeed("blox migrate")
+    refused = commands.run("blox worker --gpus cpu --measure cpu")
+    assert (refused.code, "no run with device name cpu" in refused.err) == (1, True)
 
 
 def test_another_machine_under_the_same_name_is_refused(commands, tmp_path):

@@ -7,7 +7,7 @@ from blox_core.latency import LATENCY, LATENCY_REVISION, preset
 from blox_store.errors import LeaseLost, StoreError
 from blox_store.store import JobState, schema
 from tests.latencies import measured
-from tests.store_jobs import LONG_S, SHORT_S, expire, job
+from tests.store_jobs import LONG_S, OTHER_HOST, SHORT_S, A, expire, job, schedule, start
 
 IDENTITY = {"name": "a CPU", "clock_mhz": None, "cores": 2}
 PROTOCOL = preset("torch-cpu")
@@ -90,6 +90,14 @@ def test_a_run_that_measures_is_found_by_its_device_and_not_among_trainings(stor
     assert store.runs.find(measured="cpu-1") == measuring == store.runs.find(measuring.id)
     assert (measuring.measures, measuring.epochs) == (True, 1)
     assert str(measuring).startswith(f"run {measuring.id}: latency on cpu-1, protocol ")
+
+
+def test_workers_that_train_are_none_of_a_run_that_measures(store, run, measuring):
+    schedule(store, measuring)
+    start(store, A)
+    start(store, OTHER_HOST, run_id=measuring.id)
+    assert store.workers.living(run.id) == [A]
+    assert store.workers.living(measuring.id) == [OTHER_HOST]
 
 
 def test_each_device_has_a_queue_of_its_own(store, run, measuring):
