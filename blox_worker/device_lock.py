@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,9 +24,13 @@ _FOR_ALL_USERS: Final = 0o644  # a lock needs no more than to read
 
 
 class DeviceLock:
-    """The lock on the device of this process: torch's `cpu`, or the GPU that it sees."""
+    """The lock on the device of this process: torch's `cpu`, or the GPU that it sees.
 
-    def __init__(self, folder: Path, device: str) -> None:
+    It is in the system's folder of temporary files if no other is given.
+    """
+
+    def __init__(self, folder: Path | None, device: str) -> None:
+        folder = folder or Path(tempfile.gettempdir())
         self.name = CPU if device == CPU else _gpu(device)
         self._path = folder / f"blox-device-{self.name}.lock"
         # Whoever wants the device alone takes this one first, so that no training begins meanwhile.

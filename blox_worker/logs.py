@@ -11,6 +11,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from blox_store.passwords import without_passwords
 from blox_store.settings import read_settings
+from blox_worker import job_log
 from blox_worker.settings import JSON, TEXT, LogSettings
 
 logger = logging.getLogger(__name__)
@@ -64,9 +65,10 @@ def set_up_logging(*, has_display: bool) -> None:
     handler.setFormatter(_FORMATTERS[kind]())
     logging.basicConfig(handlers=[handler])
     logging.captureWarnings(True)
-    level = logging.WARNING if has_display and kind == TEXT else logging.INFO
+    shows_jobs = has_display and kind == TEXT
     for package in _OURS:
-        logging.getLogger(package).setLevel(level)
+        logging.getLogger(package).setLevel(logging.WARNING if shows_jobs else logging.INFO)
+    logging.getLogger(job_log.__name__).setLevel(logging.ERROR if shows_jobs else logging.NOTSET)
 
 
 def is_for_programs() -> bool:

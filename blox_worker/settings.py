@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -26,15 +25,16 @@ _MAX_PORT: Final = 65_535
 class WorkerSettings(BaseSettings):
     """Where a worker finds its data, how it holds its jobs, and when it is given up.
 
-    `lock_dir` is where processes that use one device see each other. A lease has to outlast two heartbeats. `checkpoint_every_s` is the least time between two
-    checkpoints of a job; 0 makes one after every epoch.
+    `lock_dir` is where processes that use one device see each other, None for the system's folder
+    of temporary files. A lease has to outlast two heartbeats. `checkpoint_every_s` is the least
+    time between two checkpoints of a job; 0 makes one after every epoch.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     data_dir: Path = Path("data")
     checkpoint_dir: Path = Path("checkpoints")
-    lock_dir: Path = Field(default_factory=lambda: Path(tempfile.gettempdir()))
+    lock_dir: Path | None = None
     checkpoint_every_s: float = Field(default=60.0, ge=0, allow_inf_nan=False)
     lease_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     heartbeat_s: float = Field(default=10.0, gt=0, allow_inf_nan=False)

@@ -59,7 +59,7 @@ def worker(
     """Train, or measure, what the queue names, in one process per GPU, until asked to stop."""
     url = command_line.database_url(database)
     if slot is not None and device is not None and lifeline is not None:
-        return _work(slot, device, measured, Lifeline(lifeline), url)
+        return _work(slot, device, Lifeline(lifeline), url, measured=measured)
     settings = read_settings(WorkerSettings)
     read_settings(BrokerSettings)
     if measured is not None and jobs_per_gpu > 1:
@@ -117,7 +117,9 @@ def _only_run(store: Store, measured: str | None, stop: threading.Event) -> int 
     return patiently(lambda: store.runs.find(measured=measured), stop=stop).id
 
 
-def _work(name: str, device: str, measured: str | None, lifeline: Lifeline, url: str) -> int:
+def _work(
+    name: str, device: str, lifeline: Lifeline, url: str, *, measured: str | None = None
+) -> int:
     """Be one worker, until a stop is requested or the launcher is gone."""
     from blox_worker.celery_app import make_app  # the launcher does without Celery
     from blox_worker.queue_worker import consume

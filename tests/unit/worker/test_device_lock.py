@@ -119,6 +119,12 @@ def test_a_lock_is_for_all_users_of_the_machine(tmp_path):
     assert is_free(tmp_path, alone=True)
 
 
+def test_without_a_folder_it_is_where_temporary_files_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with other_process(tmp_path, alone=True):
+        assert not is_free(None, alone=False)
+
+
 def test_a_folder_that_cannot_be_used(tmp_path):
     (tmp_path / "file").touch()
     with (
