@@ -46,7 +46,7 @@ class Broker:
                 )
 
     def waiting(self) -> int:
-        """Return the number of messages that nobody has taken yet, of all runs."""
+        """Return the number of messages that nobody has taken yet, of all runs that share the queue."""
         with self._channel() as channel:
             count: int = channel.queue_declare(queue=self._queue).message_count
             return count

@@ -17,7 +17,7 @@ from typing import Final
 
 from blox_store.errors import SettingsError
 from blox_worker.errors import DeviceBusy
-from blox_worker.gpus import CPU, VISIBLE
+from blox_worker.gpus import CPU, VISIBLE, installed, visible
 
 _LOOK_EVERY_S: Final = 0.2
 _FOR_ALL_USERS: Final = 0o644  # a lock needs no more than to read
@@ -95,11 +95,12 @@ def _locks(descriptor: int, kind: int) -> bool:
 
 
 def _gpu(device: str) -> str:
-    """Return the GPU of a torch device such as `cuda:1`: its entry in CUDA_VISIBLE_DEVICES.
+    """Return the UUID of a torch device such as `cuda:1`, by which every process knows that GPU.
 
-    A launcher sets that to the UUID of one GPU, which is its name on every node and in every container.
+    Without a driver to ask it is the entry in CUDA_VISIBLE_DEVICES, else the number.
     """
     _, _, place = device.partition(":")
-    seen = [entry.strip() for entry in os.environ.get(VISIBLE, "").split(",") if entry.strip()]
-    number = int(place or 0)
-    return seen[number] if number < len(seen) else str(number)
+    number, value = int(place or 0), os.environ.get(VISIBLE)
+    entries = [entry.strip() for entry in (value or "").split(",") if entry.strip()]
+    names = [gpu.uuid for gpu in visible(installed(), value)] or entries
+    return names[number] if number < len(names) else str(number)

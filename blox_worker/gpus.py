@@ -53,7 +53,7 @@ def inventory(settings: WorkerSettings) -> list[Gpu]:
     """
     if settings.gpu_inventory is not None:
         return _pretended(settings.gpu_inventory)
-    return visible(_installed(), os.environ.get(VISIBLE))
+    return visible(installed(), os.environ.get(VISIBLE))
 
 
 def slots(option: str, jobs_per_gpu: int, settings: WorkerSettings, host: str) -> list[Slot]:
@@ -150,7 +150,8 @@ def _pretended(text: str) -> list[Gpu]:
     return [Gpu(number=int(number), name="pretended", uuid=number) for number in numbers]
 
 
-def _installed() -> list[Gpu]:
+def installed() -> list[Gpu]:
+    """Return all GPUs of this machine, none without a driver; DeviceMissing if it does not answer."""
     import pynvml  # here, because most commands have no use for it
 
     try:

@@ -11,6 +11,7 @@ import pytest
 from blox_store.errors import SettingsError
 from blox_worker.device_lock import DeviceLock
 from blox_worker.errors import DeviceBusy
+from blox_worker.gpus import Gpu
 
 HOLD = """
 import sys, threading
@@ -123,6 +124,17 @@ def test_without_a_folder_it_is_where_temporary_files_are(tmp_path, monkeypatch)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with other_process(tmp_path, alone=True):
         assert not is_free(None, alone=False)
+
+
+def test_a_gpu_has_one_name_however_a_process_comes_to_see_it(tmp_path, monkeypatch):
+    there = [Gpu(number=n, name="a GPU", uuid=f"GPU-{n}{n}") for n in (0, 1)]
+    monkeypatch.setattr("blox_worker.device_lock.installed", lambda: there)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert DeviceLock(tmp_path, "cuda:1").name == "GPU-11"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert DeviceLock(tmp_path, "cuda").name == "GPU-11"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-11")
+    assert DeviceLock(tmp_path, "cuda").name == "GPU-11"
 
 
 def test_a_folder_that_cannot_be_used(tmp_path):
