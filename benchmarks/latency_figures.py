@@ -14,7 +14,7 @@ from blox_core.latency.measurement import LatencyMeasurement
 from blox_core.latency.measuring import measure
 from blox_core.latency.predictor import LatencyPredictor, fitting_sample
 from blox_core.latency.protocol import LatencyProtocol
-from blox_core.space import SPACE_SIZE, random_indices
+from blox_core.space import DISTINCT_CELLS, SPACE_SIZE, random_indices
 
 REPEATABILITY: Final = "repeatability"
 PREDICTOR: Final = "predictor"
@@ -100,12 +100,23 @@ def repeatability(found: Study) -> list[Figure]:
 
 
 def prediction(found: Study) -> list[Figure]:
-    """Return how far predictions of the sample are from its first run."""
-    measured_ms, predicted_ms = found.first.medians_ms, found.predictor.of(found.first.indices)
-    rows = [
-        ("mean absolute error", "%", [mean_error_percent(predicted_ms, measured_ms)]),
-        ("Spearman with measurements", "", [spearman(predicted_ms, measured_ms)]),
-    ]
+    """Return how far predictions of the sample are from its first run, and how far its second is.
+
+    One predictor has seen each cell in each stage once, the other as often as it was measured.
+    """
+    measured_ms = found.first.medians_ms
+    indices, latencies_ms = found.fitted.indices, found.fitted.medians_ms
+    once = LatencyPredictor.fit(indices[:DISTINCT_CELLS], latencies_ms[:DISTINCT_CELLS])
+    rows: list[tuple[str, str, list[float]]] = []
+    for name, predicted_ms in (
+        ("measured again", found.again.medians_ms),
+        (f"predicted from {DISTINCT_CELLS}, each part once", once.of(found.first.indices)),
+        (f"predicted from {len(indices)}", found.predictor.of(found.first.indices)),
+    ):
+        rows += [
+            (f"{name}: mean absolute error", "%", [mean_error_percent(predicted_ms, measured_ms)]),
+            (f"{name}: Spearman", "", [spearman(predicted_ms, measured_ms)]),
+        ]
     return figures(PREDICTOR, rows)
 
 

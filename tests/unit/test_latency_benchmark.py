@@ -45,7 +45,7 @@ def measure(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_sample_is_measured_twice_and_predicted(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    few = ["--sample", "4", "--rounds", "1", "--any-load", "--json", str(report)]
+    few = ["--sample", "4", "--rounds", "2", "--any-load", "--json", str(report)]
     ended = measure(*few, *TINY)
     assert ended.returncode == 0, ended.stderr
     document = json.loads(report.read_text())
@@ -55,26 +55,33 @@ def test_a_sample_is_measured_twice_and_predicted(tmp_path: Path) -> None:
         "median difference of two runs",
         "latency",
         "stable measurements",
-        "mean absolute error",
-        "Spearman with measurements",
+        "measured again: mean absolute error",
+        "measured again: Spearman",
+        "predicted from 45, each part once: mean absolute error",
+        "predicted from 45, each part once: Spearman",
+        "predicted from 90: mean absolute error",
+        "predicted from 90: Spearman",
         "an architecture",
         "all, measured",
-        "all, predicted from 45",
+        "all, predicted from 90",
         "of that, arithmetic",
     ]
-    for name in ("Spearman of two runs", "Spearman with measurements"):
+    for name in ("Spearman of two runs", "predicted from 90: Spearman"):
         assert -1 <= rows[name]["median"] <= 1
     assert 0 <= rows["stable measurements"]["median"] <= 100
-    for name in ("latency", "mean absolute error", "an architecture", "of that, arithmetic"):
+    for name in ("latency", "an architecture", "of that, arithmetic"):
         assert rows[name]["median"] > 0
-    assert rows["all, measured"]["median"] > rows["all, predicted from 45"]["median"] > 0
+    errors = [row["median"] for name, row in rows.items() if name.endswith("absolute error")]
+    assert len(errors) == 3
+    assert min(errors) > 0
+    assert rows["all, measured"]["median"] > rows["all, predicted from 90"]["median"] > 0
     assert LatencyProtocol.from_dict(document["protocol"]).resolution == 8
     assert DeviceIdentity.from_dict(document["device"]).onnxruntime == "none"
     runs = document["measurements"]
     indices = {name: [row["arch_index"] for row in rows] for name, rows in runs.items()}
     assert indices["first"] == indices["again"]
     assert len(indices["first"]) == 4
-    assert len(set(indices["fitted"]) - set(indices["first"])) == 45
+    assert len(set(indices["fitted"]) - set(indices["first"])) == 90
     predictor = LatencyPredictor.from_dict(document["predictor"])
     assert len(predictor.all_ms()) == 91_125
     assert "Spearman of two runs" in ended.stdout
