@@ -10,9 +10,11 @@ from typing import Final
 import numpy as np
 
 from blox_core.atomic_file import replace_file
+from blox_core.latency import LatencyProtocol
 from blox_core.space import SPACE_SIZE, Architecture
 from blox_core.trainer_revision import TORCH
 from blox_store import card_picture
+from blox_store.index_spans import indices_of
 from blox_store.manifest import FileEntry, Manifest
 from blox_store.release.names import QUICKEST_FIRST
 from blox_store.release.reader import read_table
@@ -56,6 +58,7 @@ def card_text(
         f"![accuracy, FLOPs and parameters]({card_picture.PICTURE_FILE})" if has_picture else "",
         f"## Seeds\n\n{_seeds(manifest)}",
         f"## Best architectures\n\n{_best(manifest, figures)}",
+        f"## Latency\n\n{_devices(manifest)}" if manifest.devices else "",
         f"## Files\n\n{_files(manifest.files)}",
         f"## How to read it\n\n{_reading(manifest)}",
         f"## Recipe\n\n{_recipe(manifest)}",
@@ -140,6 +143,26 @@ def _best(manifest: Manifest, figures: SeedFigures) -> str:
     if len(manifest.seeds) > 1:
         table += f"\n\nAccuracies are means of {len(manifest.seeds)} seeds."
     return table
+
+
+def _devices(manifest: Manifest) -> str:
+    rows = []
+    for entry in manifest.devices:
+        protocol = LatencyProtocol.from_dict(entry.protocol)
+        names = sorted({str(identity["name"]) for identity in entry.identities})
+        rows.append(
+            (
+                f"`{entry.device}`",
+                ", ".join(names),
+                f"{protocol.backend}, {protocol.precision}, batch {protocol.batch}",
+                f"{len(indices_of(entry.unstable)):,}",
+            )
+        )
+    table = _table(("device", "hardware", "protocol", "unstable"), rows)
+    return (
+        f"{table}\n\n`manifest.json` has each whole protocol, the clock, driver and libraries, and "
+        "which measurements were unstable."
+    )
 
 
 def _files(files: Sequence[FileEntry]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -20,8 +20,8 @@ from blox_store.export_progress import ExportProgress, Report
 from blox_store.index_spans import spans
 from blox_store.manifest import (
     MANIFEST_FILE,
+    DeviceEntry,
     FileEntry,
-    Manifest,
     SeedEntry,
     Trainings,
     describe_file,
@@ -232,8 +232,8 @@ class _Export:
             self._write(table, format, progress) for table in tables for format in self._formats
         ]
         progress.finish()
-        staying = Manifest(trainings=new.trainings, seeds=staying.seeds, files=staying.files)
-        manifest = staying.with_export(seed, files)
+        staying = replace(staying, trainings=new.trainings)
+        manifest = staying.with_export(seed, files, self._device_entries())
         has_picture = write_card(self._building, self._out, manifest, figures)
         if self._choice.simulated:
             write_marker(self._building, run)
@@ -273,6 +273,21 @@ class _Export:
             failed=spans(failed),
             missing=spans(missing),
         )
+
+    def _device_entries(self) -> list[DeviceEntry]:
+        source = self._source
+        return [
+            DeviceEntry(
+                device=found.name,
+                protocol_fingerprint=found.protocol_fingerprint,
+                protocol=found.protocol,
+                identities=list(found.identities),
+                unstable=spans(found.unstable),
+            )
+            for found in source.store.measurements.devices(
+                source.connection, source.selection.indices
+            )
+        ]
 
     def _summarise(self, tables: list[ReleaseTable], progress: ExportProgress) -> SeedFigures:
         """Go through all rows for the first time; return what the dataset card shows of them."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from blox_core.errors import RecipeError
+from blox_core.errors import LatencyError, RecipeError
+from blox_core.latency import DeviceIdentity, LatencyProtocol
 from blox_core.recipe import Recipe
 from blox_core.space import SPACE_SIZE
 from blox_store.errors import ReleaseCorrupt
@@ -63,6 +64,20 @@ class SeedEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceEntry:
+    """How the latencies on a device were measured, and by which hardware and libraries.
+
+    `unstable` are arch indices, as text, of measurements that were not stable.
+    """
+
+    device: str
+    protocol_fingerprint: str
+    protocol: Mapping[str, Any]
+    identities: Sequence[Mapping[str, Any]]
+    unstable: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FileEntry:
     """One data file; `header` is its header without what is large and the same in all files."""
 
@@ -75,19 +90,32 @@ class FileEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All of a release folder; seeds and files stand in order."""
+    """All of a release folder; seeds, devices and files stand in order.
+
+    A device of which nobody knows how it was measured has files, and no entry.
+    """
 
     trainings: Trainings
     seeds: tuple[SeedEntry, ...]
+    devices: tuple[DeviceEntry, ...]
     files: tuple[FileEntry, ...]
 
-    def with_export(self, seed: SeedEntry, files: list[FileEntry]) -> Manifest:
-        """Return the manifest after an export: its seed and its files take the old ones' places."""
+    def with_export(
+        self, seed: SeedEntry, files: Sequence[FileEntry], devices: Sequence[DeviceEntry] = ()
+    ) -> Manifest:
+        """Return the manifest after an export: what it wrote takes the old ones' places.
+
+        Of the devices those that have files count.
+        """
         seeds = {entry.seed: entry for entry in self.seeds} | {seed.seed: seed}
         named = {entry.name: entry for entry in (*self.files, *files)}
+        kept = _devices_of(named.values()) - _devices_of(files)
+        known = {entry.device: entry for entry in self.devices if entry.device in kept}
+        known |= {entry.device: entry for entry in devices if entry.device in _devices_of(files)}
         return replace(
             self,
             seeds=tuple(seeds[number] for number in sorted(seeds)),
+            devices=tuple(known[device] for device in sorted(known)),
             files=tuple(named[name] for name in sorted(named)),
         )
 
@@ -99,6 +127,7 @@ class Manifest:
             "units": dict(UNITS),
             **asdict(self.trainings),
             "seeds": [asdict(seed) for seed in self.seeds],
+            "devices": [asdict(device) for device in self.devices],
             "files": [asdict(file) for file in self.files],
         }
         return (json.dumps(document, indent=1) + "\n").encode("ascii")
@@ -140,10 +169,34 @@ def contradictions(manifest: Manifest) -> Iterator[str]:
     numbers = [seed.seed for seed in manifest.seeds]
     if numbers != sorted({*numbers}) or min(numbers, default=0) < 0:
         yield f"its seeds are {numbers}, different ones of 0 or more in order are allowed"
+    yield from _device_contradictions(manifest)
     for file in manifest.files:
         for fact, value in (("dataset", recipe.dataset), ("epochs", recipe.epochs)):
             if file.header.get(fact, value) != value:
                 yield f"{file.name} has {fact} {file.header[fact]!r}, its recipe {value!r}"
+
+
+def _device_contradictions(manifest: Manifest) -> Iterator[str]:
+    names = [entry.device for entry in manifest.devices]
+    if names != sorted({*names}):
+        yield f"its devices are {names}, different ones in order are allowed"
+    for name in sorted({*names} - _devices_of(manifest.files)):
+        yield f"its device {name} has no file"
+    for entry in manifest.devices:
+        try:
+            protocol = LatencyProtocol.from_dict(entry.protocol)
+            for identity in entry.identities:
+                DeviceIdentity.from_dict(identity)
+        except LatencyError as error:
+            yield f"of device {entry.device}: {error}"
+            continue
+        if protocol.fingerprint != entry.protocol_fingerprint:
+            yield f"the protocol of device {entry.device} is not of its fingerprint"
+
+
+def _devices_of(files: Iterable[FileEntry]) -> set[str]:
+    named = (file.header.get("device") for file in files)
+    return {name for name in named if isinstance(name, str)}
 
 
 def describe_file(path: Path, rows: int) -> FileEntry:
@@ -175,15 +228,21 @@ def _manifest(data: bytes) -> Manifest:
     _require(isinstance(document, dict), "the document is no object")
     found = document.get("schema")
     _require(found == SCHEMA_VERSION, f"schema is {found!r}, this Blox knows {SCHEMA_VERSION}")
+    for key, value in (("search_space", SPACE_SIZE), ("units", dict(UNITS))):
+        _require(document.get(key) == value, f"{key} is {document.get(key)!r:.80}, no {value}")
+    document.setdefault("devices", [])  # which older ones do not have
     trainings = {field.name: document.get(field.name) for field in fields(Trainings)}
     manifest = Manifest(
         trainings=_checked(Trainings, trainings),
         seeds=tuple(_checked(SeedEntry, each) for each in _list(document, "seeds")),
+        devices=tuple(_checked(DeviceEntry, each) for each in _list(document, "devices")),
         files=tuple(_checked(FileEntry, each) for each in _list(document, "files")),
     )
     for seed in manifest.seeds:
         for name in _SPANS:
             indices_of(getattr(seed, name))
+    for device in manifest.devices:
+        indices_of(device.unstable)
     return manifest
 
 
@@ -199,6 +258,7 @@ _PLAIN_TYPES: Final[Mapping[str, type]] = {
     "bool": bool,
     "Mapping[str, Any]": dict,
     "Mapping[str, int]": dict,
+    "Sequence[Mapping[str, Any]]": list,
 }
 
 

@@ -93,10 +93,11 @@ def _refuse_other_formats(out: Path, names: list[str], new: NewFiles) -> None:
 def _staying(manifest: Manifest | None, new: NewFiles) -> Manifest:
     """Return what of a manifest is left once the new files have taken their places."""
     if manifest is None:
-        return Manifest(trainings=new.trainings, seeds=(), files=())
+        return Manifest(trainings=new.trainings, seeds=(), devices=(), files=())
     return Manifest(
         trainings=manifest.trainings,
         seeds=tuple(seed for seed in manifest.seeds if seed.seed != new.seed),
+        devices=manifest.devices,
         files=tuple(file for file in manifest.files if file.name not in new.names),
     )
 

@@ -20,6 +20,7 @@ from blox_store.errors import ReleaseCorrupt, ReleaseError, ReleaseMissing
 from blox_store.index_spans import indices_of
 from blox_store.manifest import (
     MANIFEST_FILE,
+    DeviceEntry,
     FileEntry,
     Manifest,
     SeedEntry,
@@ -174,6 +175,8 @@ class _Check:
         for seed in manifest.seeds:
             self.faults += self._seed_faults(seed)
         self.faults += self._static_faults(manifest)
+        for device in manifest.devices:
+            self.faults += self._device_faults(device)
         is_marked = (self.folder / SIMULATED_FILE).exists()
         if is_marked != (manifest.trainings.trainer != TORCH):
             there = "there is a" if is_marked else "there is no"
@@ -228,6 +231,12 @@ class _Check:
                 f"{_STATIC} has rows for {len(found)} architectures: those that {MANIFEST_FILE} "
                 f"says, or all {SPACE_SIZE}, are allowed"
             )
+
+    def _device_faults(self, entry: DeviceEntry) -> Iterator[str]:
+        stem = f"blox-bench-{entry.device}"
+        rows = self._indices.get(stem)
+        if rows is not None and not np.isin(indices_of(entry.unstable), rows).all():
+            yield f"{stem} has no rows for architectures that {MANIFEST_FILE} says are unstable"
 
 
 def first_difference(left: Table, right: Table) -> str | None:

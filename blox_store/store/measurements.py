@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from blox_core.latency import LatencyMeasurement
+from blox_core.latency import LATENCY, LatencyMeasurement
 from blox_store.errors import StoreError
 from blox_store.store import schema
 from blox_store.store.clock import now_s
@@ -15,7 +15,7 @@ from blox_store.store.database import Database
 from blox_store.store.environments import environment_id
 from blox_store.store.leases import finish, lease_lost
 from blox_store.store.recent import finished_within
-from blox_store.store.values import JobState, Lease, Run
+from blox_store.store.values import JobState, Lease, MeasuredDevice, Run
 
 _MEASUREMENTS = schema.measurements.c
 
@@ -90,9 +90,30 @@ class Measurements:
     def identities(self, run_id: int) -> list[dict[str, Any]]:
         """Return on what the latencies of a run were measured, each once."""
         with self._database.read() as connection:
-            of_run = select(_MEASUREMENTS.environment_id).filter_by(run_id=run_id)
-            rows = select(schema.environments.c.strings).where(schema.environments.c.id.in_(of_run))
-            return [dict(strings) for strings in connection.scalars(rows)]
+            return _identities(connection, run_id)
+
+    def devices(self, connection: Connection, indices: range) -> list[MeasuredDevice]:
+        """Return the devices of the runs that measure, by name, within the caller's transaction.
+
+        Their unstable measurements are those of arch indices of the range. A device that has
+        latencies only by ingestion is none of them.
+        """
+        found = schema.runs.c
+        rows = connection.execute(
+            select(found.id, found.dataset, found.recipe, found.recipe_fingerprint)
+            .filter_by(trainer=LATENCY)
+            .order_by(found.dataset)
+        ).all()
+        return [
+            MeasuredDevice(
+                name=row.dataset,
+                protocol=row.recipe,
+                protocol_fingerprint=row.recipe_fingerprint,
+                identities=tuple(_identities(connection, row.id)),
+                unstable=_unstable(connection, row.id, indices),
+            )
+            for row in rows
+        ]
 
     @staticmethod
     def _written_token(connection: Connection, lease: Lease) -> str | None:
@@ -102,6 +123,27 @@ class Measurements:
             )
         )
         return token
+
+
+def _identities(connection: Connection, run_id: int) -> list[dict[str, Any]]:
+    of_run = select(_MEASUREMENTS.environment_id).filter_by(run_id=run_id)
+    environments = schema.environments.c
+    rows = select(environments.strings).where(environments.id.in_(of_run)).order_by(environments.id)
+    return [dict(strings) for strings in connection.scalars(rows)]
+
+
+def _unstable(connection: Connection, run_id: int, indices: range) -> tuple[int, ...]:
+    rows = (
+        select(_MEASUREMENTS.arch_index)
+        .where(
+            _MEASUREMENTS.run_id == run_id,
+            _MEASUREMENTS.is_stable.is_(False),
+            _MEASUREMENTS.arch_index >= indices.start,
+            _MEASUREMENTS.arch_index < indices.stop,
+        )
+        .order_by(_MEASUREMENTS.arch_index)
+    )
+    return tuple(connection.scalars(rows))
 
 
 def _refuse_known(connection: Connection, device: str, arch_index: int) -> None:

@@ -105,6 +105,20 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasuredDevice:
+    """How the latencies of a device were measured, and on what: `DeviceIdentity` as dictionaries.
+
+    `unstable` are the arch indices whose measurements were not stable.
+    """
+
+    name: str
+    protocol: Mapping[str, Any]
+    protocol_fingerprint: str
+    identities: tuple[Mapping[str, Any], ...]
+    unstable: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DueJob:
     """What has to be known of a job to give it out."""
 

@@ -1,12 +1,24 @@
 """The manifest: the same bytes for the same release, and read with suspicion."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
+from blox_core.latency import preset
+from blox_core.recipe import preset as recipe_preset
 from blox_store.errors import ReleaseCorrupt
 from blox_store.index_spans import indices_of, spans
-from blox_store.manifest import FileEntry, Manifest, SeedEntry, Trainings, read_manifest
+from blox_store.manifest import (
+    DeviceEntry,
+    FileEntry,
+    Manifest,
+    SeedEntry,
+    Trainings,
+    contradictions,
+    read_manifest,
+)
 
 TRAININGS = Trainings(
     dataset="digits",
@@ -32,20 +44,34 @@ def seed_entry(seed, **changed):
     return SeedEntry(**(values | changed))
 
 
-def file_entry(name, digest="0" * 64):
-    return FileEntry(name=name, bytes=3, sha256=digest, rows=1, header={"version": 1})
+def file_entry(name, digest="0" * 64, **header):
+    return FileEntry(name=name, bytes=3, sha256=digest, rows=1, header={"version": 1} | header)
 
 
-def manifest(seeds=(0,), files=("b",)):
+def device_entry(device, **changed):
+    protocol = preset("torch-cpu")
+    values = {
+        "device": device,
+        "protocol_fingerprint": protocol.fingerprint,
+        "protocol": protocol.to_dict(),
+        "identities": [],
+        "unstable": "",
+    }
+    return DeviceEntry(**(values | changed))
+
+
+def manifest(seeds=(0,), files=("b",), devices=()):
     return Manifest(
         trainings=TRAININGS,
         seeds=tuple(map(seed_entry, seeds)),
-        files=tuple(map(file_entry, files)),
+        devices=tuple(map(device_entry, devices)),
+        files=tuple(map(file_entry, files))
+        + tuple(file_entry(f"z-{device}", device=device) for device in devices),
     )
 
 
 def test_it_comes_back_as_it_was_written(tmp_path):
-    written = manifest((0, 7), ("a", "b"))
+    written = manifest((0, 7), ("a", "b"), ("cpu", "gpu"))
     (tmp_path / "manifest.json").write_bytes(written.to_json())
     assert read_manifest(tmp_path) == written
     assert read_manifest(tmp_path).to_json() == written.to_json()
@@ -64,11 +90,50 @@ def test_an_export_takes_the_place_of_its_seed_and_its_files():
     assert merged.files[0].sha256 == "1" * 64
 
 
+def test_devices_are_those_of_the_files_that_there_are():
+    before = manifest(devices=("cpu", "gpu", "old"))
+    files = [file_entry("z-old", device="old"), file_entry("z-cpu", device="cpu")]
+    new = [device_entry("cpu", unstable="3"), device_entry("unmeasured")]
+    after = before.with_export(seed_entry(0), files, new)
+    assert after.devices == (device_entry("cpu", unstable="3"), device_entry("gpu"))
+
+
+def test_a_manifest_from_before_it_had_devices(tmp_path):
+    document = json.loads(manifest().to_json())
+    del document["devices"]
+    (tmp_path / "manifest.json").write_text(json.dumps(document))
+    assert read_manifest(tmp_path) == manifest()
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        ([device_entry("gpu"), device_entry("cpu")], r"its devices are \['gpu', 'cpu'\], diff"),
+        ([device_entry("tpu")], "its device tpu has no file"),
+        ([device_entry("cpu", protocol={})], "of device cpu: .*backend"),
+        ([device_entry("cpu", identities=[{"name": 3}])], "of device cpu: .*"),
+        ([device_entry("cpu", protocol_fingerprint="0")], "the protocol of device cpu is not of"),
+    ],
+)
+def test_devices_that_cannot_be(devices, message):
+    recipe = recipe_preset("digits")
+    trainings = replace(TRAININGS, recipe=recipe.to_dict(), recipe_fingerprint=recipe.fingerprint)
+    right = replace(manifest(devices=("cpu", "gpu")), trainings=trainings)
+    assert list(contradictions(right)) == []
+    (fault,) = contradictions(replace(right, devices=tuple(devices)))
+    assert re.match(message, fault)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda d: d | {"devices": {}}, "devices is no list"),
+        (lambda d: d | {"devices": [d["devices"][0] | {"identities": {}}]}, "identities is {}, no"),
+        (lambda d: d | {"devices": [d["devices"][0] | {"unstable": "x"}]}, "'x': arch indices"),
         (lambda d: [], "the document is no object"),
         (lambda d: d | {"schema": 2}, "schema is 2, this Blox knows 1"),
+        (lambda d: d | {"search_space": 3}, "search_space is 3, no 91125"),
+        (lambda d: d | {"units": {}}, "units is {}, no {'flops'"),
         (lambda d: d | {"recipe": 3}, "recipe is 3, no dict"),
         (lambda d: d | {"trainer_revision": True}, "trainer_revision is True, no int"),
         (lambda d: d | {"seeds": {}}, "seeds is no list"),
@@ -77,7 +142,7 @@ def test_an_export_takes_the_place_of_its_seed_and_its_files():
     ],
 )
 def test_what_is_no_manifest(tmp_path, change, message):
-    document = change(json.loads(manifest().to_json()))
+    document = change(json.loads(manifest(devices=["cpu"]).to_json()))
     (tmp_path / "manifest.json").write_text(json.dumps(document))
     with pytest.raises(ReleaseCorrupt, match=message) as caught:
         read_manifest(tmp_path)

@@ -57,6 +57,22 @@ def test_a_measurement_comes_back_and_is_a_latency_of_the_device(store, measurin
     assert store.results.finished_within(measuring.id, 60) == (0, 0.0)
 
 
+def test_a_device_is_described_by_its_run(store, measuring):
+    other = make_run(store, "cpu-0")
+    for index, stable in ((3, False), (5, True)):
+        store.measurements.complete(
+            measuring, claim(store, measuring, index), measured(stable=stable), identity=IDENTITY
+        )
+    with store.snapshot() as connection:
+        unmeasured, found = store.measurements.devices(connection, range(10))
+        (_, elsewhere) = store.measurements.devices(connection, range(4, 10))
+    assert (unmeasured.name, unmeasured.identities, unmeasured.unstable) == ("cpu-0", (), ())
+    assert unmeasured.protocol_fingerprint == other.recipe_fingerprint
+    assert (found.name, found.identities, found.unstable) == ("cpu-1", (IDENTITY,), (3,))
+    assert found.protocol == PROTOCOL.to_dict()
+    assert elsewhere.unstable == ()
+
+
 def test_writing_it_twice_under_one_lease_is_one_success(store, measuring):
     lease = claim(store, measuring, 3)
     for _ in range(2):

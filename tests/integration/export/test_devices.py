@@ -1,0 +1,89 @@
+"""How latencies were measured, and on what, in the manifest and the card of a release."""
+
+import json
+
+import pytest
+
+from blox_core.latency import LATENCY, LATENCY_REVISION, DeviceIdentity, preset
+from blox_store.exporter import Choice, export
+from blox_store.verification import verify
+from tests.exports import finish_all, manifest_of
+from tests.latencies import measured
+
+PROTOCOL = preset("torch-cpu")
+IDENTITY = DeviceIdentity(
+    name="a CPU",
+    clock_mhz=None,
+    cores=2,
+    instructions="AVX2",
+    driver="none",
+    cuda="none",
+    cudnn="none",
+    torch="2.14.1",
+    onnxruntime="none",
+    python="3.11.7",
+    system="Linux",
+).to_dict()
+
+
+@pytest.fixture
+def device(store):
+    """A device on which two architectures were measured, the second of them without calm."""
+    run, _ = store.runs.create(
+        dataset="cpu-1",
+        recipe=PROTOCOL.to_dict(),
+        recipe_fingerprint=PROTOCOL.fingerprint,
+        seed=0,
+        trainer=LATENCY,
+        trainer_revision=LATENCY_REVISION,
+    )
+    store.runs.add_jobs(run.id, [3, 5, 7])
+    for index, stable in ((3, True), (5, False)):
+        lease = store.jobs.claim(
+            run, index, worker="w@here", trainer_revision=LATENCY_REVISION, lease_s=60
+        )
+        store.measurements.complete(run, lease, measured(stable=stable), identity=IDENTITY)
+    return "cpu-1"
+
+
+def test_the_manifest_and_the_card_have_protocol_and_hardware(store, run, out, device):
+    finish_all(store, run)
+    store.static.add_latencies("ingested", {3: 1.0})
+    export(store, run, out, choice=Choice(), formats=["blox"])
+    assert manifest_of(out)["devices"] == [
+        {
+            "device": device,
+            "protocol_fingerprint": PROTOCOL.fingerprint,
+            "protocol": PROTOCOL.to_dict(),
+            "identities": [IDENTITY],
+            "unstable": "5",
+        }
+    ]
+    assert verify(out).faults == ()
+    card = (out / "README.md").read_text()
+    assert "| `cpu-1` | a CPU | torch-cpu, fp32, batch 1 | 1 |" in card
+
+
+def test_a_chosen_range_has_its_own_unstable_ones(store, run, out, device):
+    finish_all(store, run)
+    export(store, run, out, choice=Choice(indices=range(5)), formats=["blox"])
+    assert manifest_of(out)["devices"][0]["unstable"] == ""
+    assert verify(out).faults == ()
+
+
+def test_a_release_without_latencies_has_no_devices(store, run, out):
+    finish_all(store, run)
+    export(store, run, out, choice=Choice(), formats=["blox"])
+    assert manifest_of(out)["devices"] == []
+    assert "## Latency" not in (out / "README.md").read_text()
+
+
+def test_unstable_ones_without_rows_are_a_fault(store, run, out, device):
+    finish_all(store, run)
+    export(store, run, out, choice=Choice(), formats=["blox"])
+    document = manifest_of(out)
+    document["devices"][0]["unstable"] = "5,8"
+    (out / "manifest.json").write_text(json.dumps(document))
+    assert verify(out).faults == (
+        "blox-bench-cpu-1 has no rows for architectures that manifest.json says are unstable",
+    )
