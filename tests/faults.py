@@ -15,6 +15,7 @@ import psycopg
 
 from blox_store.store import DueJob, Run
 from tests.cluster import Cluster
+from tests.servers import wait_until
 
 Process = psutil.Process | subprocess.Popen[bytes]
 
@@ -44,8 +45,13 @@ def kill(process: Process) -> None:
 
 
 def freeze(process: Process) -> None:
-    """Stop a process from running, with all it holds."""
+    """Stop a process from running, with all it holds; return once it has stopped.
+
+    Until then it would still act on another signal, and on the one of the lower number first.
+    """
     process.send_signal(signal.SIGSTOP)
+    status = psutil.Process(process.pid).status
+    wait_until(lambda: status() == psutil.STATUS_STOPPED, f"process {process.pid} to be frozen")
 
 
 def thaw(process: Process) -> None:
