@@ -61,9 +61,14 @@ def test_it_holds_no_compiler_no_sources_and_no_secrets(engine, image):
     assert found.out.split() == ["/build:", "constraints.txt", "requirements.txt"]
 
 
+def test_it_holds_what_reports_and_measurements_need(engine, image):
+    code = "import blox_store.report.page, onnx, onnxruntime, pyarrow; print(onnxruntime.__name__)"
+    assert engine.succeed(f'{RUN} {image} python -c "{code}"') == "onnxruntime\n"
+
+
 def test_a_folder_for_data_belongs_to_the_user(engine, image):
-    owners = engine.succeed(f"{RUN} {image} stat -c %U /data /checkpoints /state /release")
-    assert owners.split() == ["blox"] * 4
+    owners = engine.succeed(f"{RUN} {image} stat -c %U /data /checkpoints /locks /state /release")
+    assert owners.split() == ["blox"] * 5
 
 
 def test_the_engine_is_asked_for_all_gpus_by_the_unmodified_file(engine, image, tmp_path):

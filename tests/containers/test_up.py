@@ -170,6 +170,22 @@ def test_the_scheduler_serves_metrics_inside_alone(head):
     assert not head.inspected("scheduler")["HostConfig"]["PortBindings"]
 
 
+def test_latencies_are_measured_by_a_worker_of_its_own(head):
+    head.succeed(
+        "docker compose run --rm blox init-latency --device-name h100 --backend torch-cpu "
+        "--indices 18639,19314 --set resolution=8"
+    )
+    head.succeed("docker compose run --rm --detach scheduler blox scheduler --run 2")
+    head.succeed(
+        "docker compose run --rm --detach --name measure worker "
+        "blox worker --gpus cpu --measure h100"
+    )
+    wait_until(lambda: head.status()["runs"][1]["jobs"]["succeeded"] == 2, "2 measurements", 240)
+    head.succeed("docker stop measure")
+    locks = head.succeed("docker compose exec -T worker ls /locks")
+    assert "blox-device-cpu.lock" in locks
+
+
 def test_a_release_is_cut_by_one_command_and_is_whole(head):
     printed = head.succeed("docker compose run --rm export")
     assert f"{JOBS} architectures" in printed
@@ -181,6 +197,7 @@ def test_a_release_is_cut_by_one_command_and_is_whole(head):
     d = blox.from_folder(release)
     assert sorted(d.indices) == [0, 1, 2, 3, 18639, 19314]
     assert d.val_acc(18639) > 30
+    assert d.latency(18639, "h100")[0][0] > 0
 
 
 def test_what_was_trained_survives_down_and_up(head):
@@ -188,8 +205,7 @@ def test_what_was_trained_survives_down_and_up(head):
     assert head.services() == []
     head.succeed(head.up)
     assert head.jobs()["succeeded"] == JOBS
-    run = head.status()["runs"]
-    assert len(run) == 1
+    assert len(head.status()["runs"]) == 2  # the one that measures is the other
     wait_until(lambda: "all jobs of run 1" in head.log("scheduler"), "the scheduler to say so")
 
 

@@ -8,8 +8,11 @@ from tests.containers.stack import CPU, RAN, ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "cluster.md")
 BLOCK = re.compile(r"^```shell\n(.*?)^```", re.MULTILINE | re.DOTALL)
-# Where there is no GPU; addresses and commits are a test's own.
-OWN = re.compile(rf" --file {CPU[0]}| HEAD=\S+| BLOX_COMMIT=\S+")
+# Where there is no GPU; addresses, commits, and what is measured are a test's own.
+OWN = re.compile(
+    rf" --file {CPU[0]}| HEAD=\S+| BLOX_COMMIT=\S+"
+    r"| --gpus \w+| --backend \S+| --sample \S+| --indices \S+| --set \S+"
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
