@@ -13,8 +13,8 @@ def next_step(store: Store, run: Run) -> str:
     if run.measures:
         return (
             f"no scheduler is active; measure it by 'blox measure --device-name {run.dataset}', or "
-            f"on a cluster by 'blox scheduler --run {run.id}' and 'blox worker --measure "
-            f"{run.dataset}'"
+            f"on a cluster by 'blox scheduler --measure {run.dataset}' and 'blox worker "
+            f"--measure {run.dataset}'"
         )
     return (
         f"no scheduler is active; train it by 'blox train --local --run {run.id}', or on a "

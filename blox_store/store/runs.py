@@ -105,13 +105,15 @@ def find_or_make(
     connection: Connection, identity: Mapping[str, Any], recipe: Mapping[str, Any]
 ) -> tuple[Run, bool]:
     """Return the run with this identity and whether it was made just now, in the transaction."""
+    known = select(schema.runs).filter_by(**identity)
+    if (row := connection.execute(known).mappings().first()) is not None:
+        return _run(row), False  # an insert that is ignored would still use a number up
     made = connection.execute(
         insert_or_ignore(connection.dialect, schema.runs)
         .values(recipe=dict(recipe), paused=False, created_s=now_s(), **identity)
         .returning(schema.runs.c.id)
     ).first()
-    row = connection.execute(select(schema.runs).filter_by(**identity)).mappings().one()
-    return _run(row), made is not None
+    return _run(connection.execute(known).mappings().one()), made is not None
 
 
 def _fits(run: Run, run_id: int | None, seed: int | None, measured: str | None) -> bool:

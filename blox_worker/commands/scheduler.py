@@ -26,6 +26,12 @@ from blox_worker.wording import jobs_by_state
 @click.command()
 @click.option("--run", "run_id", type=int, help="Run to schedule, where the store has several.")
 @click.option(
+    "--measure",
+    "measured",
+    metavar="DEVICE_NAME",
+    help="Schedule the run that measures latencies on the device that is so named.",
+)
+@click.option(
     "--order",
     type=click.Choice(list(ORDERS)),
     default="index",
@@ -34,12 +40,16 @@ from blox_worker.wording import jobs_by_state
 )
 @click.option("--stay", is_flag=True, help="Go on when all jobs have ended, for more of them.")
 @command_line.database_option
-def scheduler(run_id: int | None, order: str, stay: bool, database: str | None) -> None:
+def scheduler(
+    run_id: int | None, measured: str | None, order: str, stay: bool, database: str | None
+) -> None:
     """Keep the queue filled with the jobs of a run, until all have ended.
 
     A second one stands by and takes over when the first is gone. With BLOX_METRICS_ADDRESS it serves
     metrics for Prometheus meanwhile.
     """
+    if run_id is not None and measured is not None:
+        raise click.UsageError("--run and --measure name a run each: one of them is allowed")
     settings, broker = read_settings(WorkerSettings), read_settings(BrokerSettings)
     metrics = StoreCollector(lease_s=settings.lease_s)
     url = command_line.database_url(database)
@@ -50,7 +60,7 @@ def scheduler(run_id: int | None, order: str, stay: bool, database: str | None) 
         opened(url, stop=stop) as store,
     ):
         metrics.store = store
-        run = patiently(lambda: store.runs.find(run_id), stop=stop)
+        run = patiently(lambda: store.runs.find(run_id, measured=measured), stop=stop)
         reaper = Reaper(store, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
         made = Scheduler(
             store,

@@ -175,12 +175,12 @@ def test_latencies_are_measured_by_a_worker_of_its_own(head):
         "docker compose run --rm blox init-latency --device-name h100 --backend torch-cpu "
         "--indices 18639,19314 --set resolution=8"
     )
-    head.succeed("docker compose run --rm --detach scheduler blox scheduler --run 2")
+    head.succeed("docker compose run --rm --detach scheduler blox scheduler --measure h100")
     head.succeed(
         "docker compose run --rm --detach --name measure worker "
         "blox worker --gpus cpu --measure h100"
     )
-    wait_until(lambda: head.status()["runs"][1]["jobs"]["succeeded"] == 2, "2 measurements", 240)
+    wait_until(lambda: head.status()["runs"][-1]["jobs"]["succeeded"] == 2, "2 measurements", 240)
     head.succeed("docker stop measure")
     locks = head.succeed("docker compose exec -T worker ls /locks")
     assert "blox-device-cpu.lock" in locks

@@ -94,6 +94,11 @@ def test_a_run_that_measures_is_not_trained(commands):
 def test_several_measuring_workers_need_several_devices(commands):
     refused = commands.run("blox worker --gpus cpu --measure cpu --jobs-per-gpu 2")
     assert (refused.code, "one process per GPU is allowed" in refused.err) == (2, True)
+
+
+def test_a_scheduler_has_one_run(commands):
+    refused = commands.run("blox scheduler --run 1 --measure cpu")
+    assert (refused.code, "--run and --measure name a run each" in refused.err) == (2, True)
     commands.succeed("blox migrate")
     refused = commands.run("blox worker --gpus cpu --measure cpu")
     assert (refused.code, "no run with device name cpu" in refused.err) == (1, True)
@@ -125,8 +130,8 @@ def test_a_queue_gives_measurements_to_workers_of_their_device_alone(tmp_path):
         run = made.store.runs.find(measured="this-cpu")
         trained = made.make_run(2, epochs=2)
         trainer = made.start("worker --gpus cpu")
-        for one in (run, trained):
-            made.scheduler(one)
+        made.start("scheduler --measure this-cpu")
+        made.scheduler(trained)
         made.wait_until_ended(trained)
         assert made.store.jobs.counts(run.id)[JobState.QUEUED] == 2
         made.start("worker --gpus cpu --measure this-cpu")

@@ -14,6 +14,7 @@ def test_a_run_is_made_once(store):
     other, made_other = make_run(store, seed=1)
     assert (made, made_again, made_other) == (True, False, True)
     assert first == again != other
+    assert other.id == first.id + 1  # finding one uses no number up
     assert first.recipe == {"lr": 0.03, "epochs": 2}
     assert store.runs.all() == [first, other]
 
