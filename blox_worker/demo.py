@@ -31,8 +31,8 @@ DEMO_INDICES: Final = (18639, 19314, 20665, 19629, 22689, 30834, 504, 75339)
 SEED: Final = 0
 DEVICE_NAME: Final = "cpu"
 # Short, so that a demo that was killed goes on soon after it is started again.
-_LEASE_S: Final = 20.0
-_HEARTBEAT_S: Final = 4.0
+_LEASE_S: Final = 10.0
+_HEARTBEAT_S: Final = 2.0
 
 
 def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: str | None) -> bool:

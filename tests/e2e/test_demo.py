@@ -87,12 +87,11 @@ def test_an_interrupted_demo_goes_on_to_the_same_release(commands, tmp_path):
 def test_a_killed_demo_goes_on_once_its_lease_has_run_out(commands, tmp_path):
     line = "blox demo --dir demo --architectures 1 --epochs 2"
     folder = tmp_path / "demo"
-    lease = {"BLOX_LEASE_S": "6", "BLOX_HEARTBEAT_S": "1"}
-    process = commands.start(line, **lease)
+    process = commands.start(line)
     wait_until(lambda: len(checkpoints(folder)) == 1, "the first epoch to end", 120)
     process.kill()
     process.communicate()
     assert jobs(folder)[0][0] == "running"
-    printed = commands.succeed(line, **lease)
+    printed = commands.succeed(line)
     assert len(FINISHED.findall(printed)) == 1
     assert jobs(folder) == [("succeeded", 2)]
