@@ -10,11 +10,10 @@ from typing import Final
 import numpy as np
 
 from blox_core.atomic_file import replace_file
-from blox_core.latency import LatencyProtocol
 from blox_core.space import SPACE_SIZE, Architecture
 from blox_core.trainer_revision import TORCH
 from blox_store import card_picture
-from blox_store.index_spans import indices_of
+from blox_store.device_summary import DeviceSummary, device_summaries
 from blox_store.manifest import FileEntry, Manifest
 from blox_store.release.names import QUICKEST_FIRST
 from blox_store.release.reader import read_table
@@ -53,12 +52,13 @@ def card_text(
     manifest: Manifest, figures: SeedFigures, *, licence: str = _NO_LICENCE, has_picture: bool
 ) -> str:
     """Return the card: what the release is, how it was made, what is in it, how to read it."""
+    devices = list(device_summaries(manifest))
     parts = [
         _heading(manifest),
         f"![accuracy, FLOPs and parameters]({card_picture.PICTURE_FILE})" if has_picture else "",
         f"## Seeds\n\n{_seeds(manifest)}",
         f"## Best architectures\n\n{_best(manifest, figures)}",
-        f"## Latency\n\n{_devices(manifest)}" if manifest.devices else "",
+        f"## Latency\n\n{_devices(devices)}" if devices else "",
         f"## Files\n\n{_files(manifest.files)}",
         f"## How to read it\n\n{_reading(manifest)}",
         f"## Recipe\n\n{_recipe(manifest)}",
@@ -145,23 +145,20 @@ def _best(manifest: Manifest, figures: SeedFigures) -> str:
     return table
 
 
-def _devices(manifest: Manifest) -> str:
-    rows = []
-    for entry in manifest.devices:
-        protocol = LatencyProtocol.from_dict(entry.protocol)
-        names = sorted({str(identity["name"]) for identity in entry.identities})
-        rows.append(
-            (
-                f"`{entry.device}`",
-                ", ".join(names),
-                f"{protocol.backend}, {protocol.precision}, batch {protocol.batch}",
-                f"{len(indices_of(entry.unstable)):,}",
-            )
+def _devices(devices: Sequence[DeviceSummary]) -> str:
+    rows = [
+        (
+            f"`{one.name}`",
+            one.hardware,
+            one.protocol,
+            *(f"{count:,}" for count in (one.rows, one.unstable, one.predicted)),
         )
-    table = _table(("device", "hardware", "protocol", "unstable"), rows)
+        for one in devices
+    ]
+    heading = ("device", "hardware", "protocol", "rows", "unstable", "predicted")
     return (
-        f"{table}\n\n`manifest.json` has each whole protocol, the clock, driver and libraries, and "
-        "which measurements were unstable."
+        f"{_table(heading, rows)}\n\n`manifest.json` has each whole protocol, the clock, driver and "
+        "libraries, and which measurements were unstable."
     )
 
 

@@ -87,6 +87,12 @@ class FileEntry:
     rows: int
     header: Mapping[str, Any]
 
+    @property
+    def device(self) -> str | None:
+        """The device of whose latencies the file is, if of any."""
+        name = self.header.get("device")
+        return name if isinstance(name, str) else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
@@ -195,8 +201,7 @@ def _device_contradictions(manifest: Manifest) -> Iterator[str]:
 
 
 def _devices_of(files: Iterable[FileEntry]) -> set[str]:
-    named = (file.header.get("device") for file in files)
-    return {name for name in named if isinstance(name, str)}
+    return {file.device for file in files if file.device is not None}
 
 
 def describe_file(path: Path, rows: int) -> FileEntry:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from blox_core.extras import optional_module
 from blox_core.space import Architecture
 from blox_store.architecture_picture import cells_strip
+from blox_store.device_summary import device_summaries
 from blox_store.manifest import read_manifest
 from blox_store.report import plots
 from blox_store.report.figures import ReportFigures, report_figures
@@ -44,14 +45,15 @@ def report_page(folder: Path) -> bytes:
     """
     jinja2: Any = optional_module("jinja2", package="jinja2", extra="report")
     optional_module("matplotlib", package="matplotlib", extra="report")
-    figures = report_figures(folder)
+    figures, manifest = report_figures(folder), read_manifest(folder)
     template = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(_TEMPLATE.read_text("utf-8"))
     page: str = template.render(
         figures=figures,
         name=folder.resolve().name,
-        manifest=read_manifest(folder),
+        manifest=manifest,
+        devices=[] if manifest is None else list(device_summaries(manifest)),
         plot=_plots(figures),
         front=_front(figures),
         best=_candidates(figures, _best(figures), drawn=True),

@@ -6,6 +6,7 @@ import pytest
 
 from blox_core.latency import LATENCY, LATENCY_REVISION, DeviceIdentity, preset
 from blox_store.exporter import Choice, export
+from blox_store.report.page import report_page
 from blox_store.verification import verify
 from tests.exports import finish_all, manifest_of
 from tests.latencies import measured
@@ -61,7 +62,11 @@ def test_the_manifest_and_the_card_have_protocol_and_hardware(store, run, out, d
     ]
     assert verify(out).faults == ()
     card = (out / "README.md").read_text()
-    assert "| `cpu-1` | a CPU | torch-cpu, fp32, batch 1 | 1 |" in card
+    assert "| `cpu-1` | a CPU | torch-cpu, fp32, batch 1 | 2 | 1 | 0 |" in card
+    assert "| `ingested` | unknown | unknown | 1 | 0 | 0 |" in card
+    page = report_page(out).decode()
+    assert '<td class="words">a CPU</td><td class="words">torch-cpu, fp32, batch 1</td>' in page
+    assert '<td class="words">ingested</td><td class="words">unknown</td>' in page
 
 
 def test_a_chosen_range_has_its_own_unstable_ones(store, run, out, device):
