@@ -10,8 +10,8 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -ec
 DEMO_DIR ?= demo
 DEMO_FLAGS ?=
-# Tests wait for leases and for servers more than they compute: on two cores three at a time are quicker than two.
-TEST_PROCESSES ?= 3
+# Tests wait for leases and for servers more than they compute: on two cores four at a time are quicker than two.
+TEST_PROCESSES ?= 4
 FUZZ_SECONDS ?= 600
 BLOX_COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude="*" 2>/dev/null || echo unknown)
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja

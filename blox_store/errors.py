@@ -6,6 +6,7 @@ BloxError
 │   ├── StoreUnavailable       ConnectionError     the database cannot be reached
 │   ├── SchemaMismatch                             the database has another schema revision
 │   ├── RunNotFound            LookupError         no run, or several, fit the request
+│   ├── DeviceDiffers          ValueError          a latency of another device than the run's
 │   └── LeaseLost                                  the job is no longer this worker's
 └── ReleaseError               RuntimeError
     ├── ReleaseMissing         FileNotFoundError   no such folder, file, seed or device
@@ -44,6 +45,10 @@ class SchemaMismatch(StoreError):
 
 class RunNotFound(StoreError, LookupError):
     """No run, or more than one, fits the request."""
+
+
+class DeviceDiffers(StoreError, ValueError):
+    """A device, or software on it, that is not what a run's latencies are measured on."""
 
 
 class LeaseLost(StoreError):

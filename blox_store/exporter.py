@@ -284,7 +284,7 @@ class _Export:
                 identities=list(found.identities),
                 unstable=spans(found.unstable),
             )
-            for found in source.store.measurements.devices(
+            for found in source.store.static.measured_devices(
                 source.connection, source.selection.indices
             )
         ]

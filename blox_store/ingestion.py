@@ -29,7 +29,7 @@ from blox_store.release.names import QUICKEST_FIRST, Kind, scan_folder
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
 from blox_store.simulated_marker import SIMULATED_FILE
-from blox_store.store import JobState, Store, Taken
+from blox_store.store import JobState, MeasuredDevice, Store, Taken
 
 # The revision of trainings of which nobody says by which trainer they were made. Ours begin at 1.
 UNKNOWN_REVISION: Final = 0
@@ -46,7 +46,7 @@ def ingest(store: Store, release: IncomingRelease) -> Iterator[Taken]:
     """
     trainings = release.trainings
     shape = {name: trainings.recipe[name] for name in _SHAPE_FIELDS}
-    store.static.add_known(shape, release.costs(), release.latencies())
+    store.static.add_known(shape, release.costs(), release.latencies(), release.devices())
     for seed in release.seeds:
         base, ext, env = (release.table(kind, seed) for kind in _KINDS)
         yield store.finished_runs.take(
@@ -193,6 +193,20 @@ class IncomingRelease:
                 values = table.columns["latency"].values()
                 found[str(device)] = dict(zip(arch_indices(table).tolist(), values, strict=True))
         return found
+
+    def devices(self) -> dict[str, MeasuredDevice]:
+        """Return how the latencies were measured, by device, where the manifest says it."""
+        entries = () if self._manifest is None else self._manifest.devices
+        return {
+            entry.device: MeasuredDevice(
+                name=entry.device,
+                protocol=entry.protocol,
+                protocol_fingerprint=entry.protocol_fingerprint,
+                identities=tuple(entry.identities),
+                unstable=tuple(indices_of(entry.unstable).tolist()),
+            )
+            for entry in entries
+        }
 
     def predicted(self) -> list[str]:
         """Return the devices of which some latencies are predicted, nobody can tell which."""

@@ -29,15 +29,18 @@ def completed(device: str, measured: Iterator[Latencies], chosen: range) -> tupl
     known = dict(zip(indices.tolist(), latencies_ms.tolist(), strict=True))
     values = np.array([known.get(index, np.nan) for index in wanted.tolist()])
     if missing.any():
-        values[missing] = _predictions(device, indices, latencies_ms)[wanted[missing]]
+        values[missing] = _predictions(device, indices, latencies_ms, wanted[missing])
     return (wanted, values), int(missing.sum())
 
 
 def _predictions(
-    device: str, indices: NDArray[np.int64], latencies_ms: NDArray[np.float64]
+    device: str,
+    indices: NDArray[np.int64],
+    latencies_ms: NDArray[np.float64],
+    wanted: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     try:
-        predictions = LatencyPredictor.fit(indices.tolist(), latencies_ms).all_ms()
+        predictions = LatencyPredictor.fit(indices.tolist(), latencies_ms).all_ms()[wanted]
     except LatencyError as error:
         raise _refusal(device, str(error)) from error
     if not (predictions > 0).all():
@@ -48,5 +51,6 @@ def _predictions(
 def _refusal(device: str, why: str) -> ExportRefused:
     return ExportRefused(
         f"latencies on {device} cannot be predicted: {why}; measure more by 'blox init-latency "
-        f"--device-name {device} --sample 135' with the protocol's options, or leave --predicted out"
+        f"--device-name {device}' with the protocol's options and a --sample larger than before, or "
+        "135 at first, or leave --predicted out"
     )

@@ -39,7 +39,8 @@ class Training:
 class ArchitectureFacts:
     """Params and FLOPs in the shape of a recipe, trainings, and latencies by device.
 
-    `source` names what was looked into for trainings, None if nothing was.
+    `source` names what was looked into for trainings, None if nothing was. Of the devices that are
+    `partly_predicted` nobody can tell which latencies were measured.
     """
 
     architecture: Architecture
@@ -49,6 +50,7 @@ class ArchitectureFacts:
     source: str | None = None
     trainings: tuple[Training, ...] = ()
     latencies_ms: Mapping[str, float] = field(default_factory=dict)
+    partly_predicted: frozenset[str] = frozenset()
 
 
 def computed_facts(architecture: Architecture, recipe: Recipe) -> ArchitectureFacts:
@@ -78,6 +80,7 @@ def facts_in_release(architecture: Architecture, folder: Path) -> ArchitectureFa
         for seed in release.seeds
         if index in release
     ]
+    files = {} if release.bench_info is None else release.bench_info.files
     records: Any = release.latency(index, return_dict=True) if release.devices else None
     latencies = {
         device: float(record["latency"])
@@ -92,6 +95,7 @@ def facts_in_release(architecture: Architecture, folder: Path) -> ArchitectureFa
         source=str(folder),
         trainings=tuple(trainings),
         latencies_ms=latencies,
+        partly_predicted=frozenset(name for name in files if "predicted" in files[name].header),
     )
 
 
@@ -104,7 +108,7 @@ def facts_in_store(architecture: Architecture, store: Store) -> ArchitectureFact
             selection = Selection(
                 run_id=run.id, statuses=_WITH_RESULTS, indices=range(index, index + 1)
             )
-            for block in store.results.blocks(connection, selection, run.recipe["epochs"]):
+            for block in store.results.blocks(connection, selection, run.epochs):
                 recipe = Recipe.from_dict(run.recipe)
                 trainings.append(_training(run, block))
         latencies = dict(_latencies(store, connection, index))

@@ -65,7 +65,8 @@ def _trainings(trainings: tuple[Training, ...]) -> Table:
 def _latencies(facts: ArchitectureFacts) -> Table:
     table = _table("device", "latency, ms")
     for device, latency_ms in facts.latencies_ms.items():
-        table.add_row(Text(device), f"{latency_ms:.6f}")
+        doubt = ", measured or predicted" if device in facts.partly_predicted else ""
+        table.add_row(Text(device + doubt), f"{latency_ms:.6f}")
     return table
 
 

@@ -7,12 +7,10 @@ from typing import Final
 
 from blox_core.errors import CannotMeasure, ExtraMissing
 from blox_store.errors import SettingsError, StoreError
-from blox_worker.errors import DeviceDiffers
 
 # A missing data set (DatasetMissing) and a full disk are OSErrors.
 _NODE_FAULTS: Final = (
-    *(OSError, MemoryError, ExtraMissing, StoreError, SettingsError),
-    *(CannotMeasure, DeviceDiffers),
+    *(OSError, MemoryError, ExtraMissing, StoreError, SettingsError, CannotMeasure),
 )
 _TORCH_NODE_FAULTS: Final = ("AcceleratorError", "OutOfMemoryError")
 # What torch raises as a plain RuntimeError; after a CUDA error no job succeeds in this process.

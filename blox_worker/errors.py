@@ -5,7 +5,6 @@ BloxError
 ├── AddressRefused             OSError        there is nothing to listen on
 ├── DeviceMissing              ValueError     there is no such device on this machine
 ├── DeviceBusy                 RuntimeError   a stop came while the device was waited for
-├── DeviceDiffers              ValueError     a latency was to be measured on another device
 ├── WorkerSuspected            RuntimeError   too many different jobs in a row failed here
 ├── SimulatedFailure           RuntimeError   a simulated training failed, as it was told to
 ├── Unhealthy                  RuntimeError   what `blox health` looked at is not well
@@ -23,10 +22,6 @@ class DeviceMissing(BloxError, ValueError):
 
 class DeviceBusy(BloxError, RuntimeError):
     """A device that was waited for, since others use it, until a stop was requested."""
-
-
-class DeviceDiffers(BloxError, ValueError):
-    """A device, or software on it, that is not what a run's latencies were measured on so far."""
 
 
 class AddressRefused(BloxError, OSError):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from blox_core.latency import LatencyProtocol
+from blox_store.errors import DeviceDiffers
 from blox_worker.attempt import Attempt, Ending, JobOutcome, JobReport
-from blox_worker.errors import DeviceDiffers
 from blox_worker.gpus import CPU
 
 
@@ -27,7 +24,7 @@ class MeasuringAttempt(Attempt):
         protocol = LatencyProtocol.from_dict(self._run.recipe)
         self._check_place(protocol)
         identity = device_identity(protocol).to_dict()
-        self._check(identity)
+        self._patiently(lambda: self._store.measurements.check_device(self._run, identity))
         measurement = measure(self._lease.arch_index, protocol)
         self._patiently(
             lambda: self._store.measurements.complete(
@@ -44,17 +41,3 @@ class MeasuringAttempt(Attempt):
                 f"{self._worker.name} is not there; start it by --gpus "
                 f"{'all or a number' if protocol.on_cuda else CPU}"
             )
-
-    def _check(self, identity: Mapping[str, Any]) -> None:
-        """Raise DeviceDiffers if the run's latencies so far are of another device or software."""
-        known = self._patiently(lambda: self._store.measurements.identities(self._run.id))
-        compared = identity.keys() - {"clock_mhz"}  # some machines tell the present one
-        for other in known:
-            if apart := sorted(name for name in compared if identity[name] != other.get(name)):
-                told = ", ".join(
-                    f"{name} {identity[name]!r}, not {other.get(name)!r}" for name in apart
-                )
-                raise DeviceDiffers(
-                    f"{self._run}: this machine differs from the one that was measured so far: "
-                    f"{told}; measure it under another --device-name"
-                )

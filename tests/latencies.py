@@ -1,6 +1,33 @@
-"""A made-up measurement of a latency."""
+"""Made-up measurements of latencies, and a device that has some."""
 
-from blox_core.latency import LatencyMeasurement
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from blox_core.latency import (
+    LATENCY,
+    LATENCY_REVISION,
+    DeviceIdentity,
+    LatencyMeasurement,
+    LatencyProtocol,
+    preset,
+)
+from blox_store.store import Run, Store
+
+PROTOCOL = preset("torch-cpu")
+IDENTITY = DeviceIdentity(
+    name="a CPU",
+    clock_mhz=None,
+    cores=2,
+    instructions="AVX2",
+    driver="none",
+    cuda="none",
+    cudnn="none",
+    torch="2.14.1",
+    onnxruntime="none",
+    python="3.11.7",
+    system="Linux",
+).to_dict()
 
 
 def measured(median_ms: float = 3.5, *, stable: bool = False) -> LatencyMeasurement:
@@ -8,3 +35,34 @@ def measured(median_ms: float = 3.5, *, stable: bool = False) -> LatencyMeasurem
     return LatencyMeasurement(
         median_ms=median_ms, iqr_ms=0.25, least_ms=3.0, runs=50, warm_up_runs=12, stable=stable
     )
+
+
+def measuring_run(
+    store: Store,
+    device: str = "cpu-1",
+    protocol: LatencyProtocol = PROTOCOL,
+    indices: Iterable[int] = (3, 5),
+) -> Run:
+    """Return a run that measures architectures on a device, or what there is of it."""
+    run, _ = store.runs.create(
+        dataset=device,
+        recipe=protocol.to_dict(),
+        recipe_fingerprint=protocol.fingerprint,
+        seed=0,
+        trainer=LATENCY,
+        trainer_revision=LATENCY_REVISION,
+    )
+    store.runs.add_jobs(run.id, indices)
+    return run
+
+
+def measure_all(store: Store, device: str, stable: Mapping[int, bool]) -> Run:
+    """Return a run that has measured architectures, stable or not."""
+    run = measuring_run(store, device, indices=stable)
+    for index, is_stable in stable.items():
+        lease = store.jobs.claim(
+            run, index, worker="w@here", trainer_revision=LATENCY_REVISION, lease_s=60
+        )
+        measurement = measured(stable=is_stable)
+        store.measurements.complete(run, lease, measurement, identity=IDENTITY)
+    return run

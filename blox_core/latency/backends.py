@@ -111,7 +111,10 @@ def _by_clock(forward: Forward) -> Run:
 
 
 def _by_events(forward: Forward) -> Run:
-    """Time by the GPU's own clock, from the start of the first kernel to the end of the last."""
+    """Time by the GPU's own clock, from the call to the end of the last kernel.
+
+    The GPU is idle when the call comes: the starting of kernels by the CPU is within the time.
+    """
     event: Any = torch.cuda.Event
     start, end = event(enable_timing=True), event(enable_timing=True)
 

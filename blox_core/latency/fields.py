@@ -18,7 +18,9 @@ def check_fields(value: Any, noun: str, rules: Mapping[str, Rule]) -> None:
 
 
 def check_names(kind: type[Any], noun: str, values: Mapping[str, Any]) -> None:
-    """Raise LatencyError unless the keys are the fields of a dataclass."""
+    """Raise LatencyError unless the values are a mapping whose keys are a dataclass's fields."""
+    if not isinstance(values, Mapping):
+        raise LatencyError(f"{noun} {values!r:.40}: an object of its fields is allowed")
     known = {field.name for field in fields(kind)}
     if wrong := known.symmetric_difference(values):
         raise LatencyError(

@@ -23,6 +23,7 @@ Numbers = NDArray[np.int64]
 
 _NOUN: Final = "latency predictor"
 _PARTS: Final = STAGES * DISTINCT_CELLS
+_ROUNDS: Final = SPACE_SIZE // DISTINCT_CELLS
 _LEAST: Final = 1e-9
 # Tried in fitting, relative to the weight of one measurement.
 _PENALTIES: Final = tuple(10.0**power for power in range(-3, 4))
@@ -99,16 +100,20 @@ class LatencyPredictor:
 def fitting_sample(rounds: int, seed: int) -> list[int]:
     """Return 45 distinct arch indices a round that have every cell in every stage, once each.
 
-    A predictor can be fitted to one round; more make it better.
+    A predictor can be fitted to one round; more make it better. There are 2,025 of them, which
+    together are all architectures. Raises LatencyError for more, and for none.
     """
+    if not 1 <= rounds <= _ROUNDS:
+        raise LatencyError(f"{rounds} rounds of a fitting sample: 1 to {_ROUNDS} are allowed")
     generator = np.random.default_rng(seed)
-    found: dict[int, None] = {}
-    while len(found) < rounds * DISTINCT_CELLS:
-        order = np.stack([generator.permutation(DISTINCT_CELLS) for _ in range(STAGES)])
-        indices = order.T @ DISTINCT_CELLS ** np.arange(STAGES)
-        if not any(int(index) in found for index in indices):
-            found |= dict.fromkeys(map(int, indices))
-    return list(found)
+    orders = [generator.permutation(DISTINCT_CELLS) for _ in range(STAGES)]
+    found: list[int] = []
+    for number in generator.permutation(_ROUNDS)[:rounds]:
+        # Two rounds differ in how far the second or the third stage is shifted: none is in both.
+        shifts = (0, *divmod(number, DISTINCT_CELLS))
+        cells = [np.roll(order, shift) for order, shift in zip(orders, shifts, strict=True)]
+        found += (DISTINCT_CELLS ** np.arange(STAGES) @ np.stack(cells)).tolist()
+    return found
 
 
 def _checked(indices: Sequence[int], latencies_ms: Latencies) -> tuple[Numbers, Floats]:

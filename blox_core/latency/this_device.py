@@ -71,7 +71,7 @@ def _gpu_clock(device: torch.device) -> int:
 
 
 def _cpu_clock(highest: Path, cpus: Path) -> int | None:
-    """Return the highest clock in MHz, or that of a machine whose clock does not change."""
+    """Return the highest clock in MHz, or where nothing tells it, as in most VMs, the present one."""
     if highest.exists():
         return int(highest.read_text("ascii")) // _KHZ_PER_MHZ
     if not cpus.exists():

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from blox_core.latency import agreement
+
 Doubles = NDArray[np.float64]
 
 
@@ -16,9 +18,7 @@ def spearman(left: Doubles, right: Doubles) -> float:
     NaN where fewer than two pairs are left, or where all values of one figure are equal.
     """
     both = ~(np.isnan(left) | np.isnan(right))
-    one, other = _centred(_ranks(left[both])), _centred(_ranks(right[both]))
-    scale = float(np.sqrt((one @ one) * (other @ other)))
-    return float(one @ other) / scale if scale > 0 else float("nan")
+    return agreement.spearman(left[both], right[both]) if both.any() else float("nan")
 
 
 def pareto_front(costs: NDArray[Any], values: Doubles) -> NDArray[np.intp]:
@@ -41,14 +41,3 @@ def mean_of_seeds(values: Doubles) -> Doubles:
     means = np.full(len(sums), np.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
     return means
-
-
-def _ranks(values: Doubles) -> Doubles:
-    """Return the ranks from 1 on, equal values with the mean of theirs."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Doubles = (np.cumsum(counts) - (counts - 1) / 2)[places]
-    return ranks
-
-
-def _centred(values: Doubles) -> Doubles:
-    return values - values.mean() if len(values) else values

@@ -7,15 +7,16 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from blox_core.latency import LATENCY, LatencyMeasurement
-from blox_store.errors import StoreError
+from blox_core.latency import LatencyMeasurement
+from blox_store.errors import DeviceDiffers, StoreError
 from blox_store.store import schema
 from blox_store.store.clock import now_s
 from blox_store.store.database import Database
+from blox_store.store.devices import device_identities
 from blox_store.store.environments import environment_id
 from blox_store.store.leases import finish, lease_lost
 from blox_store.store.recent import finished_within
-from blox_store.store.values import JobState, Lease, MeasuredDevice, Run
+from blox_store.store.values import JobState, Lease, Run
 
 _MEASUREMENTS = schema.measurements.c
 
@@ -37,8 +38,8 @@ class Measurements:
         """Write a measurement, and the latency of the run's device, and end its job, all or nothing.
 
         `identity` says on what it was measured. Writing the same one again is a success, for a
-        connection can drop during COMMIT. Raises LeaseLost as `Results.complete` does, and
-        StoreError if a release that was ingested has given this latency.
+        connection can drop during COMMIT. Raises LeaseLost as `Results.complete` does, DeviceDiffers
+        as `check_device` does, and StoreError if a release that was ingested has given this latency.
         """
         key = {"run_id": lease.run_id, "arch_index": lease.arch_index}
         with self._database.write() as connection:
@@ -52,7 +53,7 @@ class Measurements:
             if connection.execute(end).rowcount == 1:
                 _refuse_known(connection, run.dataset, lease.arch_index)
                 row = _row(lease, measurement)
-                row["environment_id"] = environment_id(connection, identity)
+                row["environment_id"] = _device_id(connection, run, identity)
                 connection.execute(
                     insert(schema.measurements).values(finished_s=now_s(), **key, **row)
                 )
@@ -62,6 +63,14 @@ class Measurements:
                 )
             elif self._written_token(connection, lease) != lease.token:
                 raise lease_lost(lease)
+
+    def check_device(self, run: Run, identity: Mapping[str, Any]) -> None:
+        """Raise DeviceDiffers if the run's latencies so far are of another device or software.
+
+        The clock may differ: some machines tell the present one.
+        """
+        with self._database.read() as connection:
+            _known_device(connection, run, identity)
 
     def all(self, run_id: int) -> dict[int, LatencyMeasurement]:
         """Return the measurements of a run by arch index."""
@@ -90,30 +99,7 @@ class Measurements:
     def identities(self, run_id: int) -> list[dict[str, Any]]:
         """Return on what the latencies of a run were measured, each once."""
         with self._database.read() as connection:
-            return _identities(connection, run_id)
-
-    def devices(self, connection: Connection, indices: range) -> list[MeasuredDevice]:
-        """Return the devices of the runs that measure, by name, within the caller's transaction.
-
-        Their unstable measurements are those of arch indices of the range. A device that has
-        latencies only by ingestion is none of them.
-        """
-        found = schema.runs.c
-        rows = connection.execute(
-            select(found.id, found.dataset, found.recipe, found.recipe_fingerprint)
-            .filter_by(trainer=LATENCY)
-            .order_by(found.dataset)
-        ).all()
-        return [
-            MeasuredDevice(
-                name=row.dataset,
-                protocol=row.recipe,
-                protocol_fingerprint=row.recipe_fingerprint,
-                identities=tuple(_identities(connection, row.id)),
-                unstable=_unstable(connection, row.id, indices),
-            )
-            for row in rows
-        ]
+            return list(device_identities(connection, run_id).values())
 
     @staticmethod
     def _written_token(connection: Connection, lease: Lease) -> str | None:
@@ -125,25 +111,31 @@ class Measurements:
         return token
 
 
-def _identities(connection: Connection, run_id: int) -> list[dict[str, Any]]:
-    of_run = select(_MEASUREMENTS.environment_id).filter_by(run_id=run_id)
-    environments = schema.environments.c
-    rows = select(environments.strings).where(environments.id.in_(of_run)).order_by(environments.id)
-    return [dict(strings) for strings in connection.scalars(rows)]
+def _device_id(connection: Connection, run: Run, identity: Mapping[str, Any]) -> int:
+    """Return the id of the run's device, which the first measurement decides.
+
+    Two machines that start together both find none: they come here one after the other.
+    """
+    one_by_one = select(schema.runs.c.id).filter_by(id=run.id).with_for_update(key_share=True)
+    connection.execute(one_by_one)
+    known = _known_device(connection, run, identity)
+    return environment_id(connection, identity) if known is None else known
 
 
-def _unstable(connection: Connection, run_id: int, indices: range) -> tuple[int, ...]:
-    rows = (
-        select(_MEASUREMENTS.arch_index)
-        .where(
-            _MEASUREMENTS.run_id == run_id,
-            _MEASUREMENTS.is_stable.is_(False),
-            _MEASUREMENTS.arch_index >= indices.start,
-            _MEASUREMENTS.arch_index < indices.stop,
-        )
-        .order_by(_MEASUREMENTS.arch_index)
-    )
-    return tuple(connection.scalars(rows))
+def _known_device(connection: Connection, run: Run, identity: Mapping[str, Any]) -> int | None:
+    """Return the id of what the run was measured on so far, None before the first measurement."""
+    compared = identity.keys() - {"clock_mhz"}
+    known = device_identities(connection, run.id)
+    for other in known.values():
+        if apart := sorted(name for name in compared if identity[name] != other.get(name)):
+            told = ", ".join(
+                f"{name} {identity[name]!r}, not {other.get(name)!r}" for name in apart
+            )
+            raise DeviceDiffers(
+                f"{run}: this machine differs from the one that was measured so far: {told}; "
+                "measure it under another --device-name"
+            )
+    return next(iter(known), None)
 
 
 def _refuse_known(connection: Connection, device: str, arch_index: int) -> None:

@@ -228,6 +228,17 @@ latencies = Table(
     PrimaryKeyConstraint("device", "arch_index", name="pk_latencies"),
 )
 
+released_devices = Table(
+    "released_devices",  # whose latencies came with releases, and how those say they were measured
+    metadata,
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("protocol", JSON, nullable=False),
+    Column("protocol_fingerprint", String(64), nullable=False),
+    Column("identities", JSON, nullable=False),
+    Column("unstable", JSON, nullable=False),  # arch indices
+    PrimaryKeyConstraint("name", name="pk_released_devices"),
+)
+
 measurements = Table(
     "measurements",  # of latencies, each of a job of a run that measures
     metadata,

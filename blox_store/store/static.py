@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from blox_store.errors import StoreError
 from blox_store.store import schema
 from blox_store.store.database import Database
+from blox_store.store.devices import measured_devices, take_latencies
 from blox_store.store.result_blocks import stream
-from blox_store.store.upsert import insert_or_ignore
+from blox_store.store.upsert import insert_new
+from blox_store.store.values import MeasuredDevice
 
 _LATENCIES = schema.latencies.c
-_ROWS_PER_STATEMENT: Final = 5000
-_DECIMALS: Final = 6  # of a latency in a release
 
 
 class StaticInfo:
@@ -38,7 +38,7 @@ class StaticInfo:
             for index, params, flops in rows
         ]
         with self._database.write() as connection:
-            _insert_new(connection, schema.architectures, values)
+            insert_new(connection, schema.architectures, values)
 
     def architecture_count(self, shape: Mapping[str, int]) -> int:
         """Return the number of architectures of a shape that are stored."""
@@ -67,10 +67,13 @@ class StaticInfo:
         shape: Mapping[str, int],
         costs: Mapping[int, tuple[int, int]],
         latencies_ms: Mapping[str, Mapping[int, float]],
+        devices: Mapping[str, MeasuredDevice],
     ) -> None:
         """Store params and FLOPs of a shape, and latencies by device, that may be there already.
 
-        Raises StoreError, and changes nothing, if one is there and differs.
+        `devices` says how latencies were measured, where that is known. Raises StoreError, and
+        changes nothing, if something is there and differs, and for a latency that is not there of
+        a device that the store measures itself.
         """
         with self._database.write() as connection:
             self._refuse_other_costs(connection, shape, costs)
@@ -78,14 +81,9 @@ class StaticInfo:
                 {**shape, "arch_index": index, "params": params, "flops": flops}
                 for index, (params, flops) in costs.items()
             ]
-            _insert_new(connection, schema.architectures, rows)
+            insert_new(connection, schema.architectures, rows)
             for device, of_device in latencies_ms.items():
-                _refuse_other_latencies(connection, device, of_device)
-                latencies: list[dict[str, Any]] = [
-                    {"device": device, "arch_index": index, "latency_ms": latency_ms}
-                    for index, latency_ms in of_device.items()
-                ]
-                _insert_new(connection, schema.latencies, latencies)
+                take_latencies(connection, device, of_device, devices.get(device))
 
     def _refuse_other_costs(
         self,
@@ -105,6 +103,14 @@ class StaticInfo:
         rows = select(_LATENCIES.device).distinct().order_by(_LATENCIES.device)
         return list(connection.scalars(rows))
 
+    def measured_devices(self, connection: Connection, indices: range) -> list[MeasuredDevice]:
+        """Return the devices of which it is known how they were measured, by name.
+
+        Their unstable measurements are those of arch indices of the range. Within the caller's
+        transaction.
+        """
+        return measured_devices(connection, indices)
+
     def latency_blocks(
         self, connection: Connection, device: str, indices: range
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
@@ -116,22 +122,3 @@ class StaticInfo:
         )
         for found, latencies_ms in stream(connection, rows.order_by(_LATENCIES.arch_index)):
             yield np.array(found, np.int64), np.array(latencies_ms, np.float64)
-
-
-def _insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Insert rows, passing over those whose key is there."""
-    statement = insert_or_ignore(connection.dialect, table)
-    for start in range(0, len(rows), _ROWS_PER_STATEMENT):
-        connection.execute(statement, rows[start : start + _ROWS_PER_STATEMENT])
-
-
-def _refuse_other_latencies(
-    connection: Connection, device: str, latencies_ms: Mapping[int, float]
-) -> None:
-    rows = select(_LATENCIES.arch_index, _LATENCIES.latency_ms).filter_by(device=device)
-    for index, stored in connection.execute(rows):
-        if round(stored, _DECIMALS) != latencies_ms.get(index, round(stored, _DECIMALS)):
-            raise StoreError(
-                f"the store has a latency of {stored} ms of architecture {index} on {device}, the "
-                f"release {latencies_ms[index]}; nothing was changed"
-            )

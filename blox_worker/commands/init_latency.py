@@ -93,7 +93,7 @@ def init_latency(
 
 
 def _sampled(indices: list[int] | None, count: int | None) -> list[int]:
-    """Return the arch indices; of all architectures a sample has every cell in every stage."""
+    """Return the arch indices; 45 or more of all architectures have every cell in every stage."""
     if count is None:
         return list(range(SPACE_SIZE)) if indices is None else indices
     if indices is None:

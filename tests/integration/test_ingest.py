@@ -21,6 +21,7 @@ from blox_store.release.reader import read_table
 from blox_store.release.writer import write_table
 from blox_store.store import JobState, Store, schema
 from blox_store.verification import first_difference, verify
+from tests.latencies import measure_all
 from tests.releases import SHAPE, add_costs, contents, finished_run, payload
 from tests.results import claimed, made_up_run
 
@@ -40,6 +41,7 @@ def ours(tmp_path):
     with Store(f"sqlite:///{tmp_path}/first.db", migrate=True) as first:
         add_costs(first)
         first.static.add_latencies("pixel-4", {3: 1.25, 7: 0.5000004})
+        measure_all(first, "cpu-1", {3: True, 5: False})
         run = finished_run(first, DIGITS, indices=(3, 7))
         first.runs.add_jobs(run.id, [9, 11])
         lease = claimed(first, run, 9)
@@ -58,6 +60,7 @@ def take(store, folder, **options):
 def rows(store):
     """Everything that ingesting may change."""
     tables = ("runs", "jobs", "results", "environments", "architectures", "latencies")
+    tables += ("released_devices",)
     with store.snapshot() as connection:
         return {
             name: connection.execute(select(schema.metadata.tables[name])).all() for name in tables

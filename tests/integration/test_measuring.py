@@ -5,13 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from blox_core.latency import LATENCY, LATENCY_REVISION, preset
+from blox_core.latency import preset
+from blox_core.latency.this_device import device_identity
+from blox_store.errors import DeviceDiffers
 from blox_store.store import JobState, NoClaim
 from blox_worker.attempt import Ending
 from blox_worker.device_lock import DeviceLock
-from blox_worker.errors import DeviceBusy, DeviceDiffers
+from blox_worker.errors import DeviceBusy
 from blox_worker.local import train_locally
 from tests.job_runs import execute, make_worker
+from tests.latencies import measured, measuring_run
 
 QUICK = replace(
     preset("torch-cpu"),
@@ -31,16 +34,7 @@ def worker(tmp_path):
 
 
 def make_run(store, protocol=QUICK):
-    run, _ = store.runs.create(
-        dataset="cpu",
-        recipe=protocol.to_dict(),
-        recipe_fingerprint=protocol.fingerprint,
-        seed=0,
-        trainer=LATENCY,
-        trainer_revision=LATENCY_REVISION,
-    )
-    store.runs.add_jobs(run.id, [3, 5])
-    return run
+    return measuring_run(store, "cpu", protocol)
 
 
 def test_a_measurement_is_stored_with_what_it_was_measured_on(store, worker):
@@ -82,10 +76,8 @@ def test_a_worker_of_another_kind_of_device_gives_the_job_back(store, worker):
 def test_another_machine_gives_the_job_back(store, worker):
     run = make_run(store)
     lease = store.jobs.claim(run, 3, worker="w", trainer_revision=run.trainer_revision, lease_s=60)
-    measurement = execute(store, make_run(store), worker, index=5).measurement
-    (identity,) = store.measurements.identities(run.id)
-    other = {**identity, "driver": "9.9"}
-    store.measurements.complete(run, lease, measurement, identity=other)
-    store.runs.add_jobs(run.id, [7])
+    other = {**device_identity(QUICK).to_dict(), "driver": "9.9"}
+    store.measurements.complete(run, lease, measured(), identity=other)
     with pytest.raises(DeviceDiffers, match=r"driver 'none', not '9\.9'; measure it"):
-        execute(store, run, worker, index=7)
+        execute(store, run, worker, index=5)
+    assert store.jobs.counts(run.id)[JobState.PENDING] == 1

@@ -112,6 +112,7 @@ def test_a_manifest_from_before_it_had_devices(tmp_path):
         ([device_entry("tpu")], "its device tpu has no file"),
         ([device_entry("cpu", protocol={})], "of device cpu: .*backend"),
         ([device_entry("cpu", identities=[{"name": 3}])], "of device cpu: .*"),
+        ([device_entry("cpu", identities=[None])], "of device cpu: device identity None: an obj"),
         ([device_entry("cpu", protocol_fingerprint="0")], "the protocol of device cpu is not of"),
     ],
 )

@@ -4,46 +4,17 @@ import json
 
 import pytest
 
-from blox_core.latency import LATENCY, LATENCY_REVISION, DeviceIdentity, preset
 from blox_store.exporter import Choice, export
 from blox_store.report.page import report_page
 from blox_store.verification import verify
 from tests.exports import finish_all, manifest_of
-from tests.latencies import measured
-
-PROTOCOL = preset("torch-cpu")
-IDENTITY = DeviceIdentity(
-    name="a CPU",
-    clock_mhz=None,
-    cores=2,
-    instructions="AVX2",
-    driver="none",
-    cuda="none",
-    cudnn="none",
-    torch="2.14.1",
-    onnxruntime="none",
-    python="3.11.7",
-    system="Linux",
-).to_dict()
+from tests.latencies import IDENTITY, PROTOCOL, measure_all
 
 
 @pytest.fixture
 def device(store):
     """A device on which two architectures were measured, the second of them without calm."""
-    run, _ = store.runs.create(
-        dataset="cpu-1",
-        recipe=PROTOCOL.to_dict(),
-        recipe_fingerprint=PROTOCOL.fingerprint,
-        seed=0,
-        trainer=LATENCY,
-        trainer_revision=LATENCY_REVISION,
-    )
-    store.runs.add_jobs(run.id, [3, 5, 7])
-    for index, stable in ((3, True), (5, False)):
-        lease = store.jobs.claim(
-            run, index, worker="w@here", trainer_revision=LATENCY_REVISION, lease_s=60
-        )
-        store.measurements.complete(run, lease, measured(stable=stable), identity=IDENTITY)
+    measure_all(store, "cpu-1", {3: True, 5: False})
     return "cpu-1"
 
 

@@ -1,35 +1,24 @@
 """The contract of measurements, on every database."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select
 
-from blox_core.latency import LATENCY, LATENCY_REVISION, preset
-from blox_store.errors import LeaseLost, StoreError
-from blox_store.store import JobState, schema
-from tests.latencies import measured
+from blox_core.latency import LATENCY_REVISION, preset
+from blox_store.errors import DeviceDiffers, LeaseLost, StoreError
+from blox_store.store import JobState, MeasuredDevice, schema
+from tests.latencies import PROTOCOL, measured, measuring_run
 from tests.store_jobs import LONG_S, OTHER_HOST, SHORT_S, A, expire, job, schedule, start
 
 IDENTITY = {"name": "a CPU", "clock_mhz": None, "cores": 2}
-PROTOCOL = preset("torch-cpu")
-
-
-def make_run(store, device="cpu-1", protocol=PROTOCOL):
-    run, _ = store.runs.create(
-        dataset=device,
-        recipe=protocol.to_dict(),
-        recipe_fingerprint=protocol.fingerprint,
-        seed=0,
-        trainer=LATENCY,
-        trainer_revision=LATENCY_REVISION,
-    )
-    store.runs.add_jobs(run.id, [3, 5])
-    return run
 
 
 @pytest.fixture
 def measuring(store):
     """A run that measures the architectures 3 and 5."""
-    return make_run(store)
+    return measuring_run(store)
 
 
 def claim(store, run, index, *, lease_s=LONG_S):
@@ -58,19 +47,66 @@ def test_a_measurement_comes_back_and_is_a_latency_of_the_device(store, measurin
 
 
 def test_a_device_is_described_by_its_run(store, measuring):
-    other = make_run(store, "cpu-0")
+    other = measuring_run(store, "cpu-0")
     for index, stable in ((3, False), (5, True)):
         store.measurements.complete(
             measuring, claim(store, measuring, index), measured(stable=stable), identity=IDENTITY
         )
     with store.snapshot() as connection:
-        unmeasured, found = store.measurements.devices(connection, range(10))
-        (_, elsewhere) = store.measurements.devices(connection, range(4, 10))
+        unmeasured, found = store.static.measured_devices(connection, range(10))
+        (_, elsewhere) = store.static.measured_devices(connection, range(4, 10))
     assert (unmeasured.name, unmeasured.identities, unmeasured.unstable) == ("cpu-0", (), ())
     assert unmeasured.protocol_fingerprint == other.recipe_fingerprint
     assert (found.name, found.identities, found.unstable) == ("cpu-1", (IDENTITY,), (3,))
     assert found.protocol == PROTOCOL.to_dict()
     assert elsewhere.unstable == ()
+
+
+def test_the_first_measurement_decides_on_the_device(store, measuring):
+    first, second = (claim(store, measuring, index) for index in (3, 5))
+    store.measurements.check_device(measuring, IDENTITY)
+    store.measurements.complete(measuring, first, measured(), identity=IDENTITY)
+    other = IDENTITY | {"cores": 4}
+    with pytest.raises(DeviceDiffers, match="cores 4, not 2; measure it under another"):
+        store.measurements.check_device(measuring, other)
+    with pytest.raises(DeviceDiffers, match="cores 4, not 2; measure it under another"):
+        store.measurements.complete(measuring, second, measured(), identity=other)
+    assert latencies(store) == {3: 3.5}
+    assert job(store, measuring, 5).state is JobState.RUNNING
+    clock = IDENTITY | {"clock_mhz": 2600}  # of the moment
+    store.measurements.complete(measuring, second, measured(), identity=clock)
+    assert store.measurements.identities(measuring.id) == [IDENTITY]
+
+
+def test_of_two_machines_that_end_at_once_one_is_refused(store, measuring):
+    leases = [claim(store, measuring, index) for index in (3, 5)]
+    together = threading.Barrier(2)
+
+    def complete(lease, cores):
+        together.wait()
+        try:
+            store.measurements.complete(
+                measuring, lease, measured(), identity=IDENTITY | {"cores": cores}
+            )
+        except DeviceDiffers:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        written = list(pool.map(complete, leases, (2, 4)))
+    assert sorted(written) == [False, True]
+    assert len(store.measurements.identities(measuring.id)) == len(latencies(store)) == 1
+
+
+def test_a_release_adds_nothing_to_a_device_that_is_measured_here(store, measuring):
+    store.measurements.complete(
+        measuring, claim(store, measuring, 3), measured(), identity=IDENTITY
+    )
+    store.static.add_known({}, {}, {"cpu-1": {3: 3.5}, "cpu-9": {5: 1.0}}, {})
+    with pytest.raises(StoreError, match="latencies of 1 architectures on cpu-1, such as 5, which"):
+        store.static.add_known({}, {}, {"cpu-1": {3: 3.5, 5: 1.0}}, {})
+    assert latencies(store) == {3: 3.5}
+    assert latencies(store, "cpu-9") == {5: 1.0}
 
 
 def test_writing_it_twice_under_one_lease_is_one_success(store, measuring):
@@ -117,7 +153,60 @@ def test_workers_that_train_are_none_of_a_run_that_measures(store, run, measurin
 
 
 def test_each_device_has_a_queue_of_its_own(store, run, measuring):
-    other = make_run(store, "cpu-2")
+    other = measuring_run(store, "cpu-2")
     store.jobs.mark_queued(run.id, [3])
     store.jobs.mark_queued(measuring.id, [3, 5])
     assert [store.jobs.queued_beside(one) for one in (run, measuring, other)] == [1, 2, 0]
+
+
+def released(name="cpu-1", *, protocol=PROTOCOL, identities=(IDENTITY,), unstable=()):
+    return MeasuredDevice(
+        name=name,
+        protocol=protocol.to_dict(),
+        protocol_fingerprint=protocol.fingerprint,
+        identities=identities,
+        unstable=unstable,
+    )
+
+
+def take(store, latencies_ms, described=None):
+    devices = {} if described is None else {"cpu-1": described}
+    store.static.add_known({}, {}, {"cpu-1": latencies_ms}, devices)
+
+
+def devices(store, indices=range(10)):
+    with store.snapshot() as connection:
+        return store.static.measured_devices(connection, indices)
+
+
+def test_how_latencies_of_releases_were_measured_is_kept(store):
+    other = IDENTITY | {"clock_mhz": 2600}
+    take(store, {3: 1.0}, released(unstable=(3,)))
+    take(store, {3: 1.0}, released(identities=(other,)))  # nothing new is in it
+    assert devices(store) == [released(unstable=(3,))]
+    take(store, {5: 2.0, 9: 3.0}, released(identities=(IDENTITY, other), unstable=(9,)))
+    assert devices(store) == [released(identities=(IDENTITY, other), unstable=(3, 9))]
+    assert devices(store, range(4))[0].unstable == (3,)
+    measuring_run(store, "cpu-0")
+    assert [device.name for device in devices(store)] == ["cpu-0", "cpu-1"]
+
+
+OTHER = released(protocol=preset("onnxruntime-cpu"))
+
+
+@pytest.mark.parametrize(
+    ("known", "new", "message"),
+    [
+        (released(), OTHER, r"by protocol \w{8}, the release by protocol \w{8}; nothing"),
+        (released(), None, r"by protocol \w{8}, the release by a protocol that nobody knows"),
+        (None, released(), r"by a protocol that nobody knows, the release by protocol \w{8}"),
+    ],
+)
+def test_latencies_of_several_protocols_are_not_mixed(store, known, new, message):
+    take(store, {3: 1.0}, known)
+    before = devices(store)
+    with pytest.raises(StoreError, match=message):
+        take(store, {3: 1.0, 5: 2.0}, new)
+    assert (latencies(store), devices(store)) == ({3: 1.0}, before)
+    take(store, {3: 1.0}, new)  # which adds nothing
+    assert devices(store) == before

@@ -73,7 +73,7 @@ def test_a_cell_that_was_not_measured_is_predicted_by_its_ops() -> None:
 
 def test_as_few_as_there_are_unknowns_do() -> None:
     truth = made_up(deviation=0.0)
-    indices = fitting_sample(1, seed=0)[:13]
+    indices = fitting_sample(1, seed=10)[:13]
     found = LatencyPredictor.fit(indices, truth.of(indices))
     assert mean_error_percent(found.of(UNSEEN), truth.of(UNSEEN)) < 1
 
@@ -93,6 +93,18 @@ def test_a_fitting_sample_has_every_cell_in_every_stage(rounds: int) -> None:
         cells = indices // 45**stage % 45
         assert np.bincount(cells, minlength=45).tolist() == [rounds] * 45
     assert indices.tolist() == fitting_sample(rounds, seed=5)
+
+
+def test_all_rounds_are_all_architectures() -> None:
+    every = fitting_sample(2025, seed=0)
+    assert sorted(every) == list(range(91_125))
+    assert every[: 3 * 45] == fitting_sample(3, seed=0)
+
+
+@pytest.mark.parametrize("rounds", [0, 2026])
+def test_rounds_that_there_are_not(rounds: int) -> None:
+    with pytest.raises(LatencyError, match=f"{rounds} rounds of a fitting sample: 1 to 2025 are"):
+        fitting_sample(rounds, seed=0)
 
 
 def test_json() -> None:

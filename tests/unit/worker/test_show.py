@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 from blox_core.cell_plan import ABOVE, BELOW, INPUT, LEVEL, OUTPUT, cell_plan
 from blox_core.errors import ExtraMissing
+from blox_core.latency import PRESETS as LATENCY_PRESETS
+from blox_core.latency.predictor import fitting_sample
 from blox_core.recipe import preset
 from blox_core.space import DISTINCT_CELLS, OPS, Architecture
 from blox_store.architecture_picture import OP_COLOURS, architecture_picture
@@ -16,6 +18,7 @@ from blox_store.exporter import Choice, export
 from blox_store.store import Store
 from blox_worker.cell_text import cell_lines
 from blox_worker.commands.show import show
+from blox_worker.new_run import make_measuring_run
 from tests.exports import simulated_run
 from tests.releases import add_costs, finished_run
 
@@ -197,3 +200,23 @@ def test_what_a_store_knows(store, sqlite_url):
     assert str(run) in shown("5", "--database", sqlite_url)
     assert "no training of it in sqlite:///" in shown("9", "--database", sqlite_url)
     assert "cifar100" in shown("9", "--recipe", "cifar100", BLOX_DATABASE_URL=sqlite_url)
+
+
+def test_a_store_that_measures(store, sqlite_url):
+    finished_run(store, DIGITS, indices=(3,))
+    before = shown("3", "--database", sqlite_url)
+    make_measuring_run(store, LATENCY_PRESETS["torch-cpu"], device_name="cpu", indices=[3])
+    assert shown("3", "--database", sqlite_url) == before
+
+
+def test_latencies_that_may_be_predicted_say_so(store, tmp_path):
+    run = finished_run(store, DIGITS)
+    sample = fitting_sample(1, seed=0)
+    store.static.add_latencies("cpu", {index: 1.0 + index % 45 / 45 for index in sample})
+    chosen = Choice(predicted=True, indices=range(10))
+    store.static.add_latencies("pixel-4", dict.fromkeys([0, 1, 2, *range(4, 10)], 1.5))
+    export(store, run, tmp_path / "r", formats=("blox",), choice=chosen)
+    output = shown("3", "--release", str(tmp_path / "r"))
+    rows = [line.split("  ") for line in output.splitlines()]
+    assert any("cpu, measured or predicted" in row[1:2] for row in rows), output
+    assert any("pixel-4" in row[1:2] for row in rows), output
