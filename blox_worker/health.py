@@ -20,9 +20,12 @@ def check_store(store: Store, host: str) -> str:
 def check_scheduler(store: Store, host: str) -> str:
     """Return who schedules which run; raise Unhealthy if no scheduler's lease is fresh.
 
-    That of another host is as good: the one here stands by. Names are `host:pid`.
+    That of another host is as good: the one here stands by. Names are `host:pid`. Of runs that
+    measure it is asked only if there are no others.
     """
-    holders = {run.id: store.schedulers.holder(run.id) for run in store.runs.all()}
+    runs = store.runs.all()
+    asked = [run for run in runs if not run.measures] or runs
+    holders = {run.id: store.schedulers.holder(run.id) for run in asked}
     fresh = {run: holder for run, holder in holders.items() if holder is not None}
     if not fresh:
         raise Unhealthy(f"no run of {store.url} has a scheduler whose lease is fresh; {_ADVICE}")

@@ -123,10 +123,11 @@ class KeptSlot:
             self.ending = Ending.FAILED
             logger.error("%s was asked to stop and ended by %s", self.slot.name, how)
         else:
-            self._died(line.fault or how, progressed=line.progress > 0)
+            progressed, blameless = line.progress > 0, line.is_blameless
+            self._died(line.fault or how, progressed=progressed, blameless=blameless)
 
-    def _died(self, how: str, *, progressed: bool) -> None:
-        wait_s = self._restarts.wait_s(progressed=progressed)
+    def _died(self, how: str, *, progressed: bool, blameless: bool = False) -> None:
+        wait_s = self._restarts.wait_s(progressed=progressed, blameless=blameless)
         if wait_s is None:
             self.ending = Ending.GIVEN_UP
             times = self._restarts.in_a_row

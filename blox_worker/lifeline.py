@@ -16,6 +16,7 @@ from typing import Final
 USELESS: Final = 3
 
 _PROGRESS: Final = "progress"
+_BLAMELESS: Final = "blameless"
 _FAULT: Final = "fault "
 _SHOWN_CHARACTERS: Final = 500  # of a fault; the log of the child has the whole
 _CHUNK_BYTES: Final = 65_536
@@ -44,6 +45,10 @@ class Lifeline:
         if not self._has_progressed:  # once is enough; a frozen launcher must not be flooded
             self._has_progressed = self._send(_PROGRESS)
 
+    def blameless(self) -> None:
+        """Say that this process ends through no fault of its node."""
+        self._send(_BLAMELESS)
+
     def fault(self, text: str) -> None:
         """Say which fault of the node ends this process."""
         self._send(_FAULT + " ".join(text.split())[:_SHOWN_CHARACTERS])
@@ -66,7 +71,7 @@ class Lifeline:
 
 
 class ChildLine:
-    """The launcher's end of a lifeline; `progress` and `fault` are what the child has said.
+    """The launcher's end of a lifeline; `progress`, `fault`, `is_blameless` are what the child said.
 
     `is_open` turns false when the child has closed its end, as its death does.
     """
@@ -74,6 +79,7 @@ class ChildLine:
     def __init__(self) -> None:
         self.progress = 0
         self.fault: str | None = None
+        self.is_blameless = False
         self.is_open = True
         self._socket, self._child_end = socket.socketpair()
         self._socket.setblocking(False)
@@ -109,6 +115,8 @@ class ChildLine:
     def _take(self, message: str) -> None:
         if message == _PROGRESS:
             self.progress += 1
+        elif message == _BLAMELESS:
+            self.is_blameless = True
         elif message.startswith(_FAULT):
             self.fault = message.removeprefix(_FAULT)
 

@@ -162,7 +162,7 @@ class MessageHandler:
 
     def start_again(self, reason: str) -> None:
         """End the process through no fault of the node, so that its launcher starts another one."""
-        self._lifeline.progress()
+        self._lifeline.blameless()
         self._end_process(FAILURE, reason)
 
     def _end_process(self, code: int, text: str) -> None:

@@ -62,6 +62,8 @@ def consume(
         while not stop.wait(_LOOK_EVERY_S):
             if acknowledgements.is_lost():
                 handler.start_again("the broker has lost an acknowledgement")
+        if celery_worker.exitcode:  # a Redis that is full, or read-only; what is away is waited for
+            handler.start_again("the broker refused a command")
         state.should_stop = 0  # by which Celery's loop ends, whoever requested the stop
         with busy:
             pass  # a training that is stopping
@@ -73,7 +75,7 @@ def consume(
         logger.warning("the broker does not answer; leaving without a word to it")
         logging.shutdown()
         os._exit(handler.exit_code)  # Celery's exit handlers would wait for the broker again
-    return handler.exit_code or celery_worker.exitcode or 0
+    return handler.exit_code
 
 
 def _register(

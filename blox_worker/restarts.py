@@ -13,7 +13,7 @@ class Restarts:
     """The ends of one slot's child processes, one after the other.
 
     The wait doubles with every end in a row without progress, up to MAX_WAIT_S; after
-    `max_faults_in_a_row` of them there is no next start.
+    `max_faults_in_a_row` of them that are not blameless there is no next start.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
@@ -22,13 +22,14 @@ class Restarts:
         self._next_wait_s = self._first_wait_s
         self.in_a_row = 0
 
-    def wait_s(self, *, progressed: bool) -> float | None:
+    def wait_s(self, *, progressed: bool, blameless: bool = False) -> float | None:
         """Take note of an end; return the seconds until the next start, None to give up."""
         if progressed:
             self.in_a_row = 0
             self._next_wait_s = self._first_wait_s
             return self._first_wait_s
-        self.in_a_row += 1
+        if not blameless:
+            self.in_a_row += 1
         if self.in_a_row >= self._limit:
             return None
         wait_s = self._next_wait_s

@@ -12,6 +12,7 @@ from typing import Final
 
 import psutil
 import psycopg
+import redis
 
 from blox_store.store import DueJob, Run
 from tests.cluster import Cluster
@@ -168,6 +169,12 @@ def stop_redis(cluster: Cluster) -> None:
 def start_redis(cluster: Cluster) -> None:
     """Start Redis with what it had written."""
     cluster.redis.start()
+
+
+def refuse_writes_to_redis(cluster: Cluster, refuse: bool = True) -> None:
+    """Let Redis refuse every write, as it does when its disk is full."""
+    with redis.Redis.from_url(cluster.redis.url) as client:
+        client.config_set("min-replicas-to-write", int(refuse))
 
 
 def freeze_redis(cluster: Cluster) -> None:

@@ -22,6 +22,8 @@ _JOBS = schema.jobs.c
 ALIVE_S: Final = 180.0  # who was not seen for so long takes no more jobs
 _FIGURES: Final = tuple(field.name for field in fields(WorkerFigures))
 GONE_S: Final = 86_400.0  # who was not seen for so long, and said nothing, is of no interest
+# Who was stopped is told for a week: nobody may ever register by that name again.
+STOPPED_S: Final = 7 * GONE_S
 
 
 class Workers:
@@ -90,13 +92,16 @@ class Workers:
         """Return the workers, each with its running job, by host and name.
 
         One that vanished is left out after GONE_S seconds: its job has long gone on elsewhere. One
-        that was stopped stays, with the reason, until another one of its name registers.
+        that was stopped stays, with the reason, for STOPPED_S seconds, or until another one of its
+        name registers.
         """
+        vanished = now_s() - GONE_S
+        stopped = and_(_WORKERS.stopped_reason.is_not(None), _WORKERS.seen_s >= now_s() - STOPPED_S)
         runs = and_(_JOBS.worker == _WORKERS.name, _JOBS.state == JobState.RUNNING.value)
         rows = (
             select(*_state_columns())
             .select_from(schema.workers.outerjoin(schema.jobs, runs))
-            .where(or_(_WORKERS.stopped_reason.is_not(None), _WORKERS.seen_s >= now_s() - GONE_S))
+            .where(or_(stopped, _WORKERS.seen_s >= vanished))
             .order_by(_WORKERS.host, _WORKERS.name, _JOBS.updated_s)
         )
         with self._database.read() as connection:

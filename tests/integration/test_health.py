@@ -5,6 +5,7 @@ import pytest
 from blox_store.store import Store
 from blox_worker.errors import Unhealthy
 from blox_worker.health import check_scheduler, check_store, check_workers
+from tests.latencies import measuring_run
 from tests.servers import wait_until
 from tests.store_jobs import LONG_S, SHORT_S, make_run, start
 
@@ -42,6 +43,16 @@ def test_a_scheduler_is_well_while_its_lease_is_fresh(store):
 def test_a_scheduler_that_stands_by_is_well(store):
     run_id = hold(store, "other:7")
     assert check_scheduler(store, HOST) == f"run {run_id}: scheduler other:7"
+
+
+def test_a_scheduler_of_latencies_does_not_stand_for_that_of_a_training(store):
+    run = measuring_run(store)
+    assert store.schedulers.hold(run.id, holder=f"{HOST}:8", token="t", lease_s=600)
+    assert check_scheduler(store, HOST) == f"run {run.id}: scheduler {HOST}:8"
+    run_id = hold(store, f"{HOST}:7", lease_s=SHORT_S)
+    wait_until(lambda: store.schedulers.holder(run_id) is None, "the lease to expire")
+    with pytest.raises(Unhealthy, match="has a scheduler whose lease is fresh"):
+        check_scheduler(store, HOST)
 
 
 def test_a_host_without_a_worker_is_not_well(store):

@@ -66,6 +66,13 @@ def test_a_launcher_that_does_not_read_holds_up_nobody(line, child):
     assert line.progress == 1
 
 
+def test_a_child_says_that_nobody_is_to_blame(line, child):
+    assert not line.is_blameless
+    child.blameless()
+    line.read()
+    assert (line.is_blameless, line.progress, line.fault) == (True, 0, None)
+
+
 def test_the_death_of_the_launcher_is_a_call(line, child):
     called = threading.Event()
     child.on_parent_death(called.set)

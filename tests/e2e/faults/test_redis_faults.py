@@ -76,6 +76,31 @@ def test_redis_is_frozen_for_longer_than_its_timeouts(cluster: Cluster) -> None:
     assert "Traceback" not in cluster.printed()
 
 
+def test_redis_that_refuses_writes_costs_no_worker_its_place(cluster: Cluster) -> None:
+    run = cluster.make_run(3)
+    cluster.scheduler(run)
+    cluster.launcher("0", BLOX_MAX_FAULTS_IN_A_ROW="2", **SLOWLY)
+    cluster.wait_for_epoch(run)
+
+    faults.refuse_writes_to_redis(cluster)
+
+    refused = "the broker refused a command"
+    cluster.wait(lambda: cluster.printed().count(refused) >= 3, "refusals")
+    faults.refuse_writes_to_redis(cluster, refuse=False)
+    cluster.finish(run)
+    assert "given up" not in cluster.printed()
+
+
+def test_a_scheduler_waits_for_a_redis_that_refuses_writes(cluster: Cluster) -> None:
+    run = cluster.make_run(2)
+    faults.refuse_writes_to_redis(cluster)
+    cluster.scheduler(run)
+    cluster.wait(lambda: "; trying again" in cluster.printed(), "the scheduler to be refused")
+    faults.refuse_writes_to_redis(cluster, refuse=False)
+    cluster.launcher("0")
+    cluster.finish(run)
+
+
 def test_redis_that_hangs_for_a_moment_leaves_no_worker_idle(cluster: Cluster) -> None:
     """An acknowledgement times out, while the connection that it was made on lives on."""
     run = cluster.make_run(300, epochs=1)

@@ -106,9 +106,11 @@ def test_a_worker_that_starts_again_has_a_clean_slate(store):
     assert worker.seen_ago_s < 50
 
 
-def test_a_worker_that_vanished_is_forgotten_after_a_day_unless_it_was_stopped(store):
-    start(store, A, OTHER_HOST, SAME_HOST)
-    store.workers.stop(OTHER_HOST, "3 faults in a row")
+def test_a_worker_that_vanished_is_forgotten_after_a_day_or_a_week_if_it_was_stopped(store):
+    start(store, A, OTHER_HOST, SAME_HOST, "gone@long")
+    for stopped in (OTHER_HOST, "gone@long"):
+        store.workers.stop(stopped, "3 faults in a row")
+    grow_old(store, "gone@long", 604_900)
     for worker, ago_s in ((A, 86_500), (OTHER_HOST, 86_500), (SAME_HOST, 86_300)):
         grow_old(store, worker, ago_s)
     assert [worker.name for worker in store.workers.all()] == [SAME_HOST, OTHER_HOST]

@@ -31,6 +31,13 @@ def test_a_child_that_makes_progress_is_never_given_up():
     assert row.wait_s(progressed=False) is None
 
 
+def test_a_blameless_end_waits_and_does_not_count():
+    row = restarts(max_faults_in_a_row=2)
+    assert [row.wait_s(progressed=False, blameless=True) for _ in range(3)] == [1, 2, 4]
+    assert [row.wait_s(progressed=False) for _ in range(2)] == [8, None]
+    assert row.in_a_row == 2
+
+
 def test_the_limit_holds_for_the_first_wait_too():
     row = restarts(restart_backoff_s=1e308, max_faults_in_a_row=10)
     assert row.wait_s(progressed=True) == MAX_WAIT_S
