@@ -11,7 +11,7 @@ import numpy as np
 
 from blox_core.recipe import Recipe
 from blox_core.space import indices_of_digests
-from blox_core.trainer_revision import TORCH
+from blox_core.trainer_revision import TORCH, UNKNOWN_REVISION
 from blox_store import staging
 from blox_store.errors import IngestRefused, PickleNotAllowed
 from blox_store.finished_rows import finished_rows
@@ -31,8 +31,6 @@ from blox_store.release.table import Table
 from blox_store.simulated_marker import SIMULATED_FILE
 from blox_store.store import JobState, MeasuredDevice, Store, Taken
 
-# The revision of trainings of which nobody says by which trainer they were made. Ours begin at 1.
-UNKNOWN_REVISION: Final = 0
 _KINDS: Final[tuple[Kind, ...]] = ("base", "ext", "env")
 _SHAPE_FIELDS: Final = ("stem_channels", "classes", "resolution")
 

@@ -9,7 +9,7 @@ from blox_core.complexity import params_and_flops
 from blox_core.latency import LATENCY, LATENCY_REVISION, LatencyProtocol
 from blox_core.recipe import Recipe
 from blox_core.space import SPACE_SIZE
-from blox_core.trainer_revision import TORCH
+from blox_core.trainer_revision import TORCH, UNKNOWN_REVISION
 from blox_store.errors import StoreError
 from blox_store.store import Run, Store
 from blox_worker.trainers import TRAINERS
@@ -32,12 +32,16 @@ def make_run(
     indices: Sequence[int],
     trainer: str = TORCH,
     priority: int = 0,
+    beside: bool = False,
 ) -> MadeRun:
     """Make the run of a recipe, a seed and a trainer of `TRAINERS`, or find it, and add jobs.
 
     Jobs that are there keep their priority. Params and FLOPs of all 91,125 architectures in the
-    recipe's shape are stored with the run.
+    recipe's shape are stored with the run. Raises StoreError for a seed of a data set that another
+    revision of the trainer has begun, unless this one is to be made `beside` it.
     """
+    if not beside:
+        _refuse_other_revision(store, recipe, seed=seed, trainer=trainer)
     _store_complexity(store, recipe)
     run, is_new = store.runs.create(
         dataset=recipe.dataset,
@@ -49,6 +53,18 @@ def make_run(
     )
     added = store.runs.add_jobs(run.id, indices, priority=priority)
     return MadeRun(run=run, is_new=is_new, jobs_added=added)
+
+
+def _refuse_other_revision(store: Store, recipe: Recipe, *, seed: int, trainer: str) -> None:
+    """Keep an upgraded cluster, which types the command again, from a second benchmark."""
+    ours = TRAINERS[trainer].revision
+    for run in store.runs.all():
+        is_same = (run.dataset, run.seed, run.trainer) == (recipe.dataset, seed, trainer)
+        if is_same and run.trainer_revision not in (UNKNOWN_REVISION, ours):
+            raise StoreError(
+                f"{run} is there already, and this version of Blox trains by revision {ours}, whose "
+                "results may differ: go on with the version that began it, or begin anew by --beside"
+            )
 
 
 def make_measuring_run(

@@ -51,6 +51,11 @@ def _indices(context: click.Context, option: click.Parameter, text: str | None) 
     show_default=True,
     help="Of the jobs that are added; those of a higher one are trained sooner.",
 )
+@click.option(
+    "--beside",
+    is_flag=True,
+    help="Make a run of a seed that an earlier revision of the trainer has begun.",
+)
 @command_line.database_option
 def init(
     recipe: Recipe,
@@ -59,6 +64,7 @@ def init(
     indices: list[int],
     trainer: str | None,
     priority: int,
+    beside: bool,
     database: str | None,
 ) -> None:
     """Make a run and its jobs, or add jobs to a run; makes the store if there is none."""
@@ -66,7 +72,13 @@ def init(
     trainer = trainer or read_settings(RunSettings).trainer
     with Store(command_line.database_url(database), migrate=True) as store:
         made = make_run(
-            store, recipe, seed=seed, indices=indices, trainer=trainer, priority=priority
+            store,
+            recipe,
+            seed=seed,
+            indices=indices,
+            trainer=trainer,
+            priority=priority,
+            beside=beside,
         )
         _show(made, were_there=len(indices) - made.jobs_added)
         click.echo(next_step(store, made.run))

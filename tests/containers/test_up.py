@@ -13,6 +13,7 @@ from datetime import datetime
 import pytest
 
 import blox
+from tests.certificates import made_certificate
 from tests.containers.stack import CPU, NODE, Stack, copied_checkout
 from tests.servers import wait_until
 
@@ -207,6 +208,18 @@ def test_what_was_trained_survives_down_and_up(head):
     assert head.jobs()["succeeded"] == JOBS
     assert len(head.status()["runs"]) == 2  # the one that measures is the other
     wait_until(lambda: "all jobs of run 1" in head.log("scheduler"), "the scheduler to say so")
+
+
+def test_the_certificate_of_an_authority_is_found_in_the_containers(head):
+    """PostgreSQL without TLS is refused, and not since the file that vouches for it is missing."""
+    authority = made_certificate(head.folder) / "certificate"
+    password = head.setting("BLOX_POSTGRES_PASSWORD")
+    url = f"postgresql://blox:{password}@postgres/blox?sslmode=verify-full"
+    settings = {"BLOX_CA_FILE": str(authority)}
+    for path, told in (("/etc/blox/ca.pem", "SSL"), ("/etc/blox/none.pem", "does not exist")):
+        asked = {"BLOX_DATABASE_URL": f"{url}&sslrootcert={path}"} | settings
+        refused = head.run("docker compose run --rm blox status", **asked)
+        assert (refused.code != 0, told in refused.err + refused.out) == (True, True), refused.err
 
 
 def test_a_wrong_setting_is_told_in_one_line(head):

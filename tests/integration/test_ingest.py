@@ -10,10 +10,10 @@ from sqlalchemy import func, select, text
 
 from blox_core.recipe import preset
 from blox_core.space import indices_of_digests
-from blox_core.trainer_revision import TRAINER_REVISION
+from blox_core.trainer_revision import TRAINER_REVISION, UNKNOWN_REVISION
 from blox_store.errors import IngestRefused, ReleaseMissing, StoreError
 from blox_store.exporter import Choice, export
-from blox_store.ingestion import UNKNOWN_REVISION, IncomingRelease, ingest
+from blox_store.ingestion import IncomingRelease, ingest
 from blox_store.manifest import sha256_of
 from blox_store.release.columns import HashColumn
 from blox_store.release.names import scan_folder

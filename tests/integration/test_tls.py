@@ -1,7 +1,6 @@
 """Redis and PostgreSQL by TLS, with a certificate authority of our own, as between nodes."""
 
 import asyncio
-import subprocess
 from urllib.parse import quote
 
 import pytest
@@ -12,21 +11,13 @@ from blox_store.store import Store
 from blox_worker.broker import Broker
 from blox_worker.celery_app import make_app
 from blox_worker.errors import BrokerUnavailable
+from tests.certificates import made_certificate
 from tests.queue_messages import taken
 from tests.servers import free_port, own_postgres, own_redis
 from tests.store_jobs import make_run
 
 PASSWORD = "p@ss:w/rd"
 STORE_ID = "0123456789abcdef"
-OPENSSL = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-
-
-def made_certificate(folder):
-    """Make a certificate of localhost, which signs itself, and its key."""
-    files = ["-keyout", folder / "key", "-out", folder / "certificate"]
-    name = ["-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run([*OPENSSL.split(), *files, *name], check=True, capture_output=True)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from blox_core.recipe import Recipe, preset
 from blox_core.simulation import SIMULATION_REVISION
 from blox_core.space import SPACE_SIZE
-from blox_core.trainer_revision import TRAINER_REVISION
-from blox_store.errors import SettingsError
+from blox_core.trainer_revision import TRAINER_REVISION, UNKNOWN_REVISION
+from blox_store.errors import SettingsError, StoreError
 from blox_store.store import Store
 from blox_worker.arch_indices import parse_indices
 from blox_worker.commands.init import init
@@ -100,6 +100,30 @@ def test_the_trainer_is_of_the_option_then_of_the_variable(url, options, variabl
 def test_a_simulation_is_a_run_of_its_own(url):
     make(url, "--indices", "7")
     assert "made run 2: " in make(url, "--indices", "7", "--trainer", "simulated")[0]
+
+
+@pytest.mark.parametrize("fingerprint", ["f" * 64, preset("digits").fingerprint])
+def test_an_upgrade_begins_no_second_benchmark_by_itself(url, fingerprint):
+    recipe = preset("digits")
+    with Store(url, migrate=True) as store:
+        for revision in (UNKNOWN_REVISION, TRAINER_REVISION - 1):
+            store.runs.create(
+                dataset="digits",
+                recipe=recipe.to_dict(),
+                recipe_fingerprint=fingerprint,
+                seed=4,
+                trainer="torch",
+                trainer_revision=revision,
+            )
+    arguments = ["--recipe", "digits", "--database", url, "--indices", "7", "--seed"]
+    with pytest.raises(
+        StoreError, match=r"run 2: .* is there already, .* or begin anew by --beside"
+    ):
+        CliRunner().invoke(init, [*arguments, "4"], catch_exceptions=False)
+    with Store(url) as store:
+        assert len(store.runs.all()) == 2
+    assert CliRunner().invoke(init, [*arguments, "5"]).exit_code == 0  # another seed
+    assert "made run 4: " in make(url, "--indices", "7", "--beside")[0]
 
 
 def test_a_changed_recipe_is_a_run_of_its_own(url):
