@@ -179,12 +179,15 @@ def all_hashes() -> list[str]:
 def random_indices(n: int, seed: int | None) -> list[int]:
     """Return `n` distinct arch indices, drawn by `numpy.random.default_rng(seed)`.
 
-    Without a seed others are drawn at every call. Raises ArchitectureError unless 0 <= n <= 91,125.
+    Without a seed others are drawn at every call. Raises ArchitectureError unless 0 <= n <= 91,125
+    and for a seed that is no integer of 0 or more.
     """
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 0 <= n <= SPACE_SIZE:
         raise ArchitectureError(
             f"{n!r} random architectures: an integer from 0 to {SPACE_SIZE} is allowed"
         )
+    if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
+        raise ArchitectureError(f"seed {seed!r}: an integer of 0 or more, or None, is allowed")
     drawn = np.random.default_rng(seed).choice(SPACE_SIZE, size=n, replace=False)
     return [int(index) for index in drawn]
 

@@ -12,7 +12,7 @@ import numpy as np
 from blox_core.recipe import Recipe
 from blox_core.space import indices_of_digests
 from blox_core.trainer_revision import TORCH, UNKNOWN_REVISION
-from blox_store import staging
+from blox_store.dataset.release_folder import content_of, name_fault
 from blox_store.errors import IngestRefused, PickleNotAllowed
 from blox_store.finished_rows import finished_rows
 from blox_store.index_spans import indices_of
@@ -25,7 +25,13 @@ from blox_store.manifest import (
     sha256_of,
 )
 from blox_store.release.columns import HashColumn
-from blox_store.release.names import QUICKEST_FIRST, Kind, scan_folder
+from blox_store.release.names import (
+    QUICKEST_FIRST,
+    Kind,
+    ReleaseFile,
+    is_pending,
+    scan_folder,
+)
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
 from blox_store.simulated_marker import SIMULATED_FILE
@@ -46,19 +52,25 @@ def ingest(store: Store, release: IncomingRelease) -> Iterator[Taken]:
     shape = {name: trainings.recipe[name] for name in _SHAPE_FIELDS}
     store.static.add_known(shape, release.costs(), release.latencies(), release.devices())
     for seed in release.seeds:
-        base, ext, env = (release.table(kind, seed) for kind in _KINDS)
-        yield store.finished_runs.take(
-            {
-                "dataset": trainings.dataset,
-                "recipe_fingerprint": trainings.recipe_fingerprint,
-                "seed": seed,
-                "trainer": trainings.trainer,
-                "trainer_revision": trainings.trainer_revision,
-            },
-            trainings.recipe,
-            finished_rows(base, ext, env, trainings.recipe, release.diverged(seed)),
-            without_rows=release.without_rows(seed),
-        )
+        yield _take(store, release, seed)
+
+
+def _take(store: Store, release: IncomingRelease, seed: int) -> Taken:
+    """Take one seed; its tables are gone when those of the next one are read."""
+    trainings = release.trainings
+    base, ext, env = (release.table(kind, seed) for kind in _KINDS)
+    return store.finished_runs.take(
+        {
+            "dataset": trainings.dataset,
+            "recipe_fingerprint": trainings.recipe_fingerprint,
+            "seed": seed,
+            "trainer": trainings.trainer,
+            "trainer_revision": trainings.trainer_revision,
+        },
+        trainings.recipe,
+        finished_rows(base, ext, env, trainings.recipe, release.diverged(seed)),
+        without_rows=release.without_rows(seed),
+    )
 
 
 class IncomingRelease:
@@ -79,15 +91,16 @@ class IncomingRelease:
     ) -> None:
         self._folder = folder
         self._allow_pickle = allow_pickle
-        if staging.is_pending(folder):
+        if is_pending(folder):
             raise IngestRefused(
                 f"folder {folder} holds a mixture of two releases, for an export was interrupted "
                 "while it replaced the files; export into it again"
             )
         self._paths: dict[tuple[Kind, int | str | None], Path] = {}
         for file in sorted(scan_folder(folder), key=lambda file: QUICKEST_FIRST.index(file.format)):
-            key = (file.kind, file.device if file.seed is None else file.seed)
-            self._paths.setdefault(key, file.path)
+            if content_of(file) not in self._paths:
+                _check_name(file)
+                self._paths[content_of(file)] = file.path
         self.seeds = sorted(
             int(key) for kind, key in self._paths if kind == "base" and key is not None
         )
@@ -125,13 +138,14 @@ class IncomingRelease:
                 f"folder {self._folder} has no {MANIFEST_FILE} that says how its models were "
                 "trained; name the recipe by --recipe, such as cifar100"
             )
-        header = read_header(self._paths["base", self.seeds[0]])
-        if header["dataset"] != recipe.dataset:
-            raise IngestRefused(
-                f"folder {self._folder} is of the data set {header['dataset']!r}, the recipe of "
-                f"{recipe.dataset!r}"
-            )
-        recipe = replace(recipe, epochs=header["epochs"])
+        for seed in self.seeds:
+            header = read_header(self._paths["base", seed])
+            if header["dataset"] != recipe.dataset:
+                raise IngestRefused(
+                    f"folder {self._folder} is of the data set {header['dataset']!r}, the recipe of "
+                    f"{recipe.dataset!r}"
+                )
+            recipe = replace(recipe, epochs=header["epochs"])
         return Trainings(
             dataset=recipe.dataset,
             trainer=TORCH,
@@ -177,9 +191,15 @@ class IncomingRelease:
     def costs(self) -> dict[int, tuple[int, int]]:
         """Return params and FLOPs by arch index."""
         table = self.table("info")
-        params, flops = (table.columns[name].values() for name in ("params", "flops"))
+        params, flops = (self._values(table, "info", name) for name in ("params", "flops"))
         indices = arch_indices(table).tolist()
         return dict(zip(indices, zip(params, flops, strict=True), strict=True))
+
+    def _values(self, table: Table, name: str, column: str) -> list[Any]:
+        """Return the values of a column that the store needs, and the format may leave out."""
+        if column not in table.columns:
+            raise IngestRefused(f"folder {self._folder} has a blox-{name} without {column}")
+        return table.columns[column].values()
 
     def latencies(self) -> dict[str, dict[int, float]]:
         """Return measured latencies in milliseconds by device and arch index."""
@@ -188,7 +208,7 @@ class IncomingRelease:
         for kind, device in self._paths:
             if kind == "bench" and device not in left_out:
                 table = self.table(kind, device)
-                values = table.columns["latency"].values()
+                values = self._values(table, f"bench-{device}", "latency")
                 found[str(device)] = dict(zip(arch_indices(table).tolist(), values, strict=True))
         return found
 
@@ -209,7 +229,8 @@ class IncomingRelease:
     def predicted(self) -> list[str]:
         """Return the devices of which some latencies are predicted, nobody can tell which."""
         benches = [device for kind, device in self._paths if kind == "bench"]
-        return [str(one) for one in benches if "predicted" in self.table("bench", one).header]
+        headers = {one: read_header(self._paths["bench", one]) for one in benches}
+        return [str(one) for one, header in headers.items() if "predicted" in header]
 
     def diverged(self, seed: int) -> frozenset[int]:
         """Return the architectures of a seed that diverged, as the manifest has them."""
@@ -228,6 +249,14 @@ class IncomingRelease:
             if entry.seed == seed:
                 return [int(index) for index in indices_of(getattr(entry, name))]
         return []
+
+
+def _check_name(file: ReleaseFile) -> None:
+    if fault := name_fault(file, read_header(file.path)):
+        raise IngestRefused(
+            f"{file.path} {fault}; see what else is wrong by 'python -m blox_store.verify "
+            f"{file.path.parent}'"
+        )
 
 
 def arch_indices(table: Table) -> np.ndarray[Any, np.dtype[np.int32]]:

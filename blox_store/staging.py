@@ -19,9 +19,9 @@ from typing import Final
 from blox_core.atomic_file import sync_folder
 from blox_store.errors import ExportRefused
 from blox_store.manifest import MANIFEST_FILE
+from blox_store.release.names import PENDING_FOLDER
 from blox_store.simulated_marker import SIMULATED_FILE
 
-PENDING_FOLDER: Final = ".export-pending"
 _BUILDING_PREFIX: Final = ".export-"
 _LOCK_FILE: Final = ".export.lock"
 
@@ -56,12 +56,6 @@ def publish(building: Path, out: Path) -> None:
     building.rename(out / PENDING_FOLDER)
     sync_folder(out)
     _finish(out)
-
-
-def is_pending(out: Path) -> bool:
-    """Whether an export was interrupted while it replaced the files of a release folder."""
-    pending = out / PENDING_FOLDER
-    return pending.is_dir() and any(pending.iterdir())
 
 
 @contextmanager

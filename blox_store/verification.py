@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from blox_core.errors import ExtraMissing
 from blox_core.space import SPACE_SIZE, indices_of_digests
 from blox_core.trainer_revision import TORCH
-from blox_store import staging
+from blox_store.dataset.release_folder import name_fault
 from blox_store.errors import ReleaseCorrupt, ReleaseError, ReleaseMissing
 from blox_store.index_spans import indices_of
 from blox_store.manifest import (
@@ -30,7 +30,8 @@ from blox_store.manifest import (
     sha256_of,
 )
 from blox_store.release.columns import Column, HashColumn, NumberColumn, RaggedColumn, StringColumn
-from blox_store.release.names import ReleaseFile, scan_folder
+from blox_store.release.known_columns import shape_of
+from blox_store.release.names import ReleaseFile, is_pending, scan_folder
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
 from blox_store.simulated_marker import SIMULATED_FILE
@@ -86,7 +87,7 @@ class _Check:
 
     def run(self) -> None:
         """Fill in files and faults."""
-        if staging.is_pending(self.folder):
+        if is_pending(self.folder):
             self.faults.append(
                 "an export was interrupted while it replaced the files: the folder holds a mixture "
                 "of two releases until the next export into it, which completes this one"
@@ -140,10 +141,22 @@ class _Check:
             )
         )
         header = table.header
-        for fact, named in (("seed", file.seed), ("device", file.device)):
-            if fact in header and header[fact] != named:
-                self.faults.append(f"{file.path.name}: its header says {fact} {header[fact]!r}")
+        if fault := name_fault(file, header):
+            self.faults.append(f"{file.path.name} {fault}")
+        elif file.kind in ("base", "ext"):
+            self._check_curves(file, table)
         return table
+
+    def _check_curves(self, file: ReleaseFile, table: Table) -> None:
+        """Check that every list has an item for each epoch."""
+        epochs = table.header["epochs"]
+        for name, column in table.columns.items():
+            shape = shape_of("training", name)
+            is_curve = shape is not None and shape.holds_numbers(is_list=True)
+            if is_curve and not _has_items(column, epochs):
+                self.faults.append(
+                    f"{file.path.name}: column {name} is not a list of {epochs} numbers a row"
+                )
 
     def _check_rows(self, file: ReleaseFile, indices: NDArray[np.int32]) -> None:
         if (unknown := int((indices < 0).sum())) > 0:
@@ -267,6 +280,12 @@ def _difference_of_rows(left: Table, right: Table) -> str | None:
                 f"{name} of {left.columns['model_hash'].value(row)}: {there!r:.60} and {here!r:.60}"
             )
     return None
+
+
+def _has_items(column: Column, items: int) -> bool:
+    """Return whether each row is a list of so many numbers."""
+    shape = column.array().shape if isinstance(column, NumberColumn) else ()
+    return shape == (len(column), items)
 
 
 def _digests(table: Table) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@
 | a list, tuple, range or array of integers | many arch indices |
 | a list, tuple or array of strings | many model hashes |
 | lists or tuples nested four deep | many arch vectors |
+| an array or pandas Series of objects | what the lists in its place would mean |
 
 An arch vector has numbers at its third level, and a sequence of them has them at its fourth, so that
 none is ever taken for the other: three arch vectors are no arch vector.
@@ -41,6 +42,8 @@ def resolve(arch: Arch) -> int | Indices:
     """
     if isinstance(arch, _NESTS) and len(arch) and isinstance(arch[0], _NESTS):
         return _index_of_nest(arch)
+    if getattr(arch, "dtype", None) == object and np.ndim(arch):
+        return resolve(_plain(arch))
     if isinstance(arch, str):
         return index_of_hash(arch)
     if isinstance(arch, (list, tuple, range)) or (hasattr(arch, "__array__") and np.ndim(arch)):
@@ -56,6 +59,15 @@ def resolve_one(arch: Arch) -> int:
     if not isinstance(index, int):
         raise ArchitectureError(f"{len(index)} architectures at once: only one is allowed here")
     return index
+
+
+def _plain(value: Any) -> Any:
+    """Return arrays of objects, and arrays within, as lists of plain values."""
+    if hasattr(value, "__array__") and np.ndim(value):
+        return [_plain(item) for item in value]
+    if isinstance(value, _NESTS):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _index_of_nest(nest: Sequence[Any]) -> int | Indices:

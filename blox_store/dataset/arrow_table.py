@@ -12,7 +12,7 @@ from blox_core.extras import optional_module
 from blox_core.space import Architecture
 from blox_store.dataset.lazy_file import ABSENT, HASH, LazyFile, signed
 from blox_store.errors import QueryError
-from blox_store.release.columns import ArchColumn, Column, IntColumn, NumberColumn
+from blox_store.release.columns import ArchColumn, Column, IntColumn, NumberColumn, StringColumn
 
 if TYPE_CHECKING:
     import pyarrow
@@ -83,7 +83,8 @@ def _array(pa: Any, column: Column) -> Any:
         return pa.array(signed(column.data))
     if isinstance(column, ArchColumn):
         return _arch_vecs(pa, column.cells)
-    return pa.array(column.values())
+    # Of no value at all the type has to be told.
+    return pa.array(column.values(), pa.string() if isinstance(column, StringColumn) else None)
 
 
 def _doubles(pa: Any, values: NDArray[np.float64]) -> Any:

@@ -56,6 +56,7 @@ class BenchmarkingDataset(FileGroup[LazyFile]):
         if devices is False:
             return []
         names = [devices] if isinstance(devices, str) else devices
-        if not isinstance(names, Sequence) or not set(names) <= set(self.devices):
+        known = self.devices
+        if not isinstance(names, Sequence) or not all(name in known for name in names):
             raise QueryError(f"devices {devices!r}: the loaded devices are {self.devices}")
         return list(names)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from math import inf
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from blox_store.errors import BudgetSpent, QueryError
+
+_NUMBERS = (int, float, np.integer, np.floating)
 
 
 class Simulated(NamedTuple):
@@ -35,7 +39,7 @@ class Budget:
     """Seconds of training that a search may use: `limit_s` in all, of which `used_s` are gone."""
 
     def __init__(self, limit_s: float = inf) -> None:
-        if isinstance(limit_s, bool) or not isinstance(limit_s, (int, float)) or not limit_s >= 0:
+        if isinstance(limit_s, bool) or not isinstance(limit_s, _NUMBERS) or not limit_s >= 0:
             raise QueryError(f"budget of {limit_s!r} s: a number of 0 or more is allowed")
         self.limit_s = limit_s
         self.used_s = 0.0

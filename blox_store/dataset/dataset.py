@@ -195,6 +195,8 @@ class Dataset(TrainingMetrics):
         several seeds or devices are loaded and none is given.
         """
         count, query = checked_count(k), checked_query(by)
+        if "return_dict" in options:
+            raise QueryError("best by a query with return_dict: leave it out")
         indices = np.sort(self._indices_with(query, options))
         values = getattr(self, query)(indices, **options)
         return ranked(indices, values[0] if query == "latency" else values, query, count)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from blox_core.space import SPACE_SIZE, indices_of_digests
 from blox_store.dataset.arch_argument import Indices
-from blox_store.errors import NotInRelease, ReleaseCorrupt
+from blox_store.errors import NotInRelease, ReleaseCorrupt, ReleaseMismatch
 from blox_store.release.columns import Column, HashColumn, IntColumn, NumberColumn
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
@@ -42,21 +42,36 @@ def signed(numbers: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.integer[Any]
     return numbers.astype(np.int64)
 
 
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Return what tells a file from one that has taken its place, None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # the reader says why
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 class LazyFile:
     """One file of a release: `path` and `header` are there at once, the rows upon first need.
 
-    Raises what the reader raises, and ReleaseCorrupt if a model hash in the file is one that no
-    architecture has, or stands in two rows.
+    Raises what the reader raises, ReleaseMismatch if another file has taken its place since, and
+    ReleaseCorrupt if a model hash in the file is one that no architecture has, or stands in two rows.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # the process may change its directory before it decodes
+        self._opened = _stamp(self.path)
         self.header: Mapping[str, Any] = read_header(self.path)
         self._by_index: dict[str | tuple[str, bool], list[Any]] = {}
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
         """The columns by name, `model_hash` first."""
+        if _stamp(self.path) != self._opened:
+            raise ReleaseMismatch(
+                f"{self.path} is not the file any more that was opened: open the release again, or "
+                "decode all of it at once by load()"
+            )
         return table_of(self.path).columns
 
     @cached_property

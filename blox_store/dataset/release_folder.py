@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -11,7 +11,8 @@ import numpy as np
 
 from blox_store.dataset.benchmarking import Devices
 from blox_store.errors import QueryError, ReleaseMismatch, ReleaseMissing
-from blox_store.release.names import ALL_FORMATS, Kind, ReleaseFile, scan_folder
+from blox_store.release.known_columns import DATASET_TYPES
+from blox_store.release.names import ALL_FORMATS, Kind, ReleaseFile, is_pending, scan_folder
 from blox_store.release.reader import read_header
 
 Formats: TypeAlias = str | Sequence[str]
@@ -33,7 +34,8 @@ def default_formats() -> tuple[str, ...]:
 class ReleaseFolder:
     """The files of a folder, each content in the most preferred format that is there.
 
-    Raises ReleaseMissing if there is no such folder or no base file of these formats in it.
+    Raises ReleaseMissing if there is no such folder or no base file of these formats in it, and
+    ReleaseMismatch if an export into it was interrupted while it replaced the files.
     """
 
     def __init__(self, folder: Path, preferred_ext: Formats | None) -> None:
@@ -43,6 +45,11 @@ class ReleaseFolder:
         self.other_formats: dict[Content, str] = {}
         for file in scan_folder(folder):
             self._add(file)
+        if is_pending(folder):
+            raise ReleaseMismatch(
+                f"{folder} holds a mixture of two releases, for an export was interrupted while it "
+                "replaced the files; export into it again"
+            )
         if not self._names("base"):
             bases = [content for content in self.other_formats if content[0] == "base"]
             raise self._missing(["blox-base-* file"], bases)
@@ -61,11 +68,16 @@ class ReleaseFolder:
     def _names(self, kind: Kind) -> list[Any]:
         return sorted(name for of, name in self.files if of == kind)
 
+    def _all_names(self, kind: Kind) -> list[Any]:
+        """Return the names of all files of a kind, those of formats that are not read too."""
+        return sorted({name for of, name in (*self.files, *self.other_formats) if of == kind})
+
     def seeds(self, seeds: Seeds) -> list[int]:
         """Return the seeds that a `seeds` argument means, whether they are there or not."""
         if seeds is None:
-            return self._names("base")
-        chosen = list(seeds) if isinstance(seeds, (Sequence, np.ndarray)) else [seeds]
+            return self._all_names("base")
+        chosen = np.ravel(seeds).tolist() if isinstance(seeds, np.ndarray) else seeds
+        chosen = list(chosen) if isinstance(chosen, Sequence) else [chosen]
         if not chosen or not all(_is_whole(seed) for seed in chosen):
             raise QueryError(
                 f"seeds {seeds!r}: an integer, some integers, or None for all is allowed"
@@ -75,7 +87,7 @@ class ReleaseFolder:
     def devices(self, devices: Devices) -> list[str]:
         """Return the devices that a `devices` argument means, whether they are there or not."""
         if devices is None:
-            return self._names("bench")
+            return self._all_names("bench")
         if devices is False:
             return []
         chosen = [devices] if isinstance(devices, str) else devices
@@ -134,21 +146,34 @@ def stem(content: Content) -> str:
 
 def check_name(file: ReleaseFile) -> None:
     """Raise ReleaseMismatch if the header of a file does not say what its name says."""
-    header = read_header(file.path)
-    for key, named in (("seed", file.seed), ("device", file.device)):
-        if header.get(key) != named:
-            raise ReleaseMismatch(
-                f"{file.path} has {key} {header.get(key)!r} in its header: rename the file "
-                "(validate_data=False reads it all the same)"
-            )
+    if fault := name_fault(file, read_header(file.path)):
+        raise ReleaseMismatch(
+            f"{file.path} {fault}: rename the file (validate_data=False reads it all the same)"
+        )
+
+
+def name_fault(file: ReleaseFile, header: Mapping[str, Any]) -> str | None:
+    """Return what the header of a file says that its name does not, None if nothing."""
+    part = file.kind if file.kind in ("base", "ext") else None
+    facts = {
+        "dataset_type": DATASET_TYPES[file.kind],
+        "part": part,
+        "seed": file.seed,
+        "device": file.device,
+    }
+    for fact, named in facts.items():
+        if header.get(fact) != named:
+            return f"has {fact} {header.get(fact)!r} in its header"
+    return None
 
 
 def format_names(preferred_ext: Formats | None) -> tuple[str, ...]:
     """Return the names of formats without their dots; raise QueryError for unknown ones."""
     if preferred_ext is None:
         return default_formats()
-    given = [preferred_ext] if isinstance(preferred_ext, str) else list(preferred_ext)
-    names = tuple(str(name).removeprefix(".") for name in given)
+    given = [preferred_ext] if isinstance(preferred_ext, str) else preferred_ext
+    several = given if isinstance(given, Iterable) else ()
+    names = tuple(str(name).removeprefix(".") for name in several)
     if not names or not set(names) <= set(ALL_FORMATS):
         raise QueryError(
             f"preferred_ext {preferred_ext!r}: one or more of {dotted(ALL_FORMATS)} are allowed"

@@ -12,6 +12,7 @@ from blox_store.dataset.arch_argument import Indices
 from blox_store.dataset.lazy_file import ABSENT, LazyFile
 from blox_store.errors import QueryError, ReleaseMismatch
 from blox_store.release.columns import NumberColumn
+from blox_store.release.known_columns import shape_of
 
 
 def best_of(name: str) -> np.ufunc:
@@ -60,6 +61,14 @@ class TrainingFile(LazyFile):
     def check_architectures(self, row_of: NDArray[np.int32]) -> None:
         if self._architectures is not None:
             self._architectures.check(self, row_of)
+
+    def load(self) -> None:
+        """Decode the file now, and see that each list has an item for each epoch."""
+        super().load()
+        for name in self.columns:
+            shape = shape_of("training", name)
+            if shape is not None and shape.holds_numbers(is_list=True):
+                self.curve(name, False)
 
     def curve(self, name: str, best: bool) -> NumberColumn:
         """Return a curve (rows, epochs); with `best` every epoch holds the best one so far.

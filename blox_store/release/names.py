@@ -29,6 +29,7 @@ _FILE_NAME = re.compile(
 )
 _KINDS: dict[str, Kind] = {"base": "base", "ext": "ext", "env": "env"}
 
+PENDING_FOLDER = ".export-pending"  # what an export has made and not put into place yet
 SIMULATED_FILE = "SIMULATED"  # a file beside those of a release whose figures are made up
 
 
@@ -89,3 +90,9 @@ def scan_folder(folder: Path) -> list[ReleaseFile]:
         )
     files = (described(path) for path in sorted(folder.iterdir()) if path.is_file())
     return [file for file in files if file is not None]
+
+
+def is_pending(folder: Path) -> bool:
+    """Whether an export was interrupted while it replaced the files of a release folder."""
+    pending = folder / PENDING_FOLDER
+    return pending.is_dir() and any(pending.iterdir())

@@ -18,6 +18,7 @@ from blox_store.manifest import sha256_of
 from blox_store.release.columns import HashColumn
 from blox_store.release.names import scan_folder
 from blox_store.release.reader import read_table
+from blox_store.release.table import Table
 from blox_store.release.writer import write_table
 from blox_store.store import JobState, Store, schema
 from blox_store.verification import first_difference, verify
@@ -347,3 +348,31 @@ def test_results_are_counted_once(store, ours):
     with store.snapshot() as connection:
         count = connection.execute(select(func.count()).select_from(schema.results)).scalar_one()
     assert count == 4
+
+
+def test_a_file_under_a_wrong_name_is_refused(golden, tmp_path):
+    folder = shutil.copytree(golden / "release-e12", tmp_path / "renamed")
+    for kind in ("base", "ext", "env"):
+        shutil.copy(folder / f"blox-{kind}-0.blox", folder / f"blox-{kind}-1.blox")
+    with pytest.raises(IngestRefused, match=r"blox-base-1.blox has seed 0 in its header; see what"):
+        IncomingRelease(folder, recipe=CIFAR)
+
+
+def test_columns_that_the_store_needs_are_named(store, golden, tmp_path):
+    folder = shutil.copytree(golden / "release-e12", tmp_path / "less")
+    for name, left_out in (("info", "params"), ("bench-pixel-4", "latency")):
+        for file in folder.glob(f"blox-{name}.*"):
+            without(file, left_out)
+        with pytest.raises(IngestRefused, match=f"has a blox-{name} without {left_out}"):
+            take(store, folder, recipe=CIFAR)
+        shutil.rmtree(folder)
+        shutil.copytree(golden / "release-e12", folder)
+    assert store.runs.all() == []
+
+
+def without(file, column):
+    """Leave a column out of a release file."""
+    table = read_table(file, allow_pickle=True)
+    columns = {name: held for name, held in table.columns.items() if name != column}
+    header = {**table.header, "columns": list(columns)}
+    write_table(Table(header=header, columns=columns), file, file.suffix[1:])

@@ -113,7 +113,7 @@ def test_files_that_are_missing_or_unknown(release):
     found = faults(release).splitlines()
     assert "blox-env-0.blox is in manifest.json, and no file in the folder" in found
     assert "blox-env-5.blox is not in manifest.json" in found
-    assert "blox-env-5.blox: its header says seed 0" in found
+    assert "blox-env-5.blox has seed 0 in its header" in found
 
 
 def test_a_value_that_differs_between_formats(bare):
@@ -292,3 +292,21 @@ def test_lists_of_unequal_lengths(golden):
     short = MillionthsColumn(curves.array()[:, :-1])
     other = replace(table, columns={**table.columns, "train_loss": short})
     assert first_difference(table, other).startswith("train_loss of ")
+
+
+def test_a_file_of_another_kind_under_a_name(bare):
+    for file in bare.glob("blox-ext-1.*"):
+        shutil.copy(file.with_name(file.name.replace("ext", "base")), file)
+    assert "blox-ext-1.csv has part 'base' in its header" in faults(bare)
+
+
+def test_curves_that_have_not_all_epochs(bare):
+    for format in ("blox", "csv", "pickle"):
+        path = bare / f"blox-base-1.{format}"
+
+        def shortened(table):
+            curve = table.columns["val_top1"].apply(lambda held: held[:, :1])
+            return replace(table, columns={**table.columns, "val_top1": curve})
+
+        rewritten(path, shortened)
+    assert "blox-base-1.csv: column val_top1 is not a list of 2 numbers a row" in faults(bare)

@@ -208,3 +208,9 @@ def test_nothing_is_loaded_on_import():
         "assert not {'torch', 'blox_core.graph'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5])
+def test_a_seed_that_is_none(seed):
+    with pytest.raises(ArchitectureError, match="an integer of 0 or more, or None, is allowed"):
+        space.random_indices(1, seed)

@@ -154,6 +154,21 @@ def test_an_arch_vector_without_a_path() -> None:
         resolve([[[0], [0, 0, 0, 0]], *VEC[1:]])
 
 
+def objects(nest: Any) -> np.ndarray[Any, Any]:
+    """Return what `np.array` makes of arch vectors, whose innermost lists are of two lengths."""
+    return np.array(nest, dtype=object)
+
+
+def test_arrays_of_objects_mean_what_their_lists_do() -> None:
+    every = objects([VEC, *OTHERS])
+    assert every.shape == (3, 3, 2)
+    assert resolve(every[0]) == resolve(VEC)
+    assert np.array_equal(resolve(every), resolve([VEC, *OTHERS]))
+    column = np.empty(2, dtype=object)  # as a column of pandas is
+    column[:] = [VEC, OTHERS[0]]
+    assert np.array_equal(resolve(column), resolve([VEC, OTHERS[0]]))
+
+
 def test_only_one() -> None:
     with pytest.raises(ArchitectureError, match="2 architectures at once: only one"):
         resolve_one([1, 2])

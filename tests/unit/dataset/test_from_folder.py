@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from blox_core.errors import BloxError
@@ -51,7 +52,8 @@ def test_the_least(two_seeds: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "loaded"), [(1, [1]), ([1], [1]), ([1, 0], [1, 0]), ((0, 0), [0]), (None, [0, 1])]
+    ("seeds", "loaded"),
+    [(1, [1]), ([1], [1]), ([1, 0], [1, 0]), ((0, 0), [0]), (np.array(1), [1]), (None, [0, 1])],
 )
 def test_seeds(two_seeds: Path, seeds: Any, loaded: list[int]) -> None:
     assert from_folder(two_seeds, seeds=seeds).seeds == loaded
@@ -71,7 +73,7 @@ def test_devices(two_seeds: Path, devices: Any, loaded: list[str]) -> None:
     assert from_folder(two_seeds, devices=devices).devices == loaded
 
 
-@pytest.mark.parametrize("seeds", [[], "0", True, 0.0, ["0"], [None]])
+@pytest.mark.parametrize("seeds", [[], "0", True, 0.0, ["0"], [None], np.array(0.0)])
 def test_seeds_of_a_wrong_kind(two_seeds: Path, seeds: Any) -> None:
     with pytest.raises(QueryError, match="an integer, some integers, or None for all"):
         from_folder(two_seeds, seeds=seeds)
@@ -90,7 +92,7 @@ def test_preferred_ext_with_and_without_dot(release_e12: Path, preferred_ext: An
     assert d._base.first.path.suffix == wanted
 
 
-@pytest.mark.parametrize("preferred_ext", ["xlsx", [], ["blox", "xlsx"], ["..blox"], [None]])
+@pytest.mark.parametrize("preferred_ext", ["xlsx", [], ["blox", "xlsx"], ["..blox"], [None], 5])
 def test_preferred_ext_unknown(release_e12: Path, preferred_ext: Any) -> None:
     with pytest.raises(QueryError, match=r"one or more of \.blox, \.csv, .* are allowed"):
         from_folder(release_e12, preferred_ext=preferred_ext)
@@ -229,3 +231,28 @@ def test_nothing_is_printed(two_seeds: Path, capfd: pytest.CaptureFixture[str]) 
     d = from_folder(two_seeds, extended=True, include_static_info=True, include_env_info=True)
     d.full_info(ARCH)
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_there_in_other_formats_alone_is_not_passed_over(
+    two_seeds: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(two_seeds, tmp_path / "mixed"))
+    for name in ("blox-base-1.csv", "blox-bench-pixel-4.blox"):
+        (folder / name).rename((folder / name).with_suffix(".pickle"))
+    with pytest.raises(ReleaseMissing, match=r"no blox-base-1 as .* give preferred_ext=.*pickle"):
+        from_folder(folder, devices=False)
+    with pytest.raises(ReleaseMissing, match=r"no blox-bench-pixel-4 as .* give preferred_ext="):
+        from_folder(folder, seeds=0)
+    assert from_folder(folder, seeds=0, devices=False).seeds == [0]
+
+
+@pytest.mark.parametrize(("name", "other"), [("base-0", "info"), ("base-1", "ext-0")])
+def test_a_file_of_another_kind_under_a_name(
+    two_seeds: Path, release_e12: Path, tmp_path: Path, name: str, other: str
+) -> None:
+    folder = Path(shutil.copytree(two_seeds, tmp_path / "mixed"))
+    for file in folder.glob(f"blox-{name}.*"):
+        file.unlink()
+    shutil.copy(release_e12 / f"blox-{other}.blox", folder / f"blox-{name}.blox")
+    with pytest.raises(ReleaseMismatch, match="in its header: rename the file"):
+        from_folder(folder)

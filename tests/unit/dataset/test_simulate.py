@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from blox_store.dataset import Budget, Dataset, from_folder
@@ -71,3 +72,7 @@ def test_what_cannot_be_trained_is_not_charged(small: Dataset) -> None:
 def test_budgets_that_are_none(limit_s: Any) -> None:
     with pytest.raises(QueryError, match="a number of 0 or more is allowed"):
         Budget(limit_s)
+
+
+def test_a_budget_of_numpy() -> None:
+    assert Budget(np.int64(60)).limit_s == Budget(np.float32(60.0)).limit_s == 60

@@ -18,6 +18,7 @@ from blox_store.dataset import (
 )
 from blox_store.errors import QueryError, ReleaseCorrupt, ReleaseMismatch
 from blox_store.release.columns import FloatColumn, HashColumn
+from blox_store.release.names import PENDING_FOLDER
 from blox_store.release.reader import read_table
 from blox_store.release.table import Table
 from blox_store.release.writer import write_table
@@ -237,3 +238,39 @@ def test_nan_is_not_the_best(diverged: Dataset) -> None:
     table = diverged.to_arrow(["val_loss"])
     assert table["val_loss"].null_count == 0
     assert np.isnan(table["val_loss"].combine_chunks().flatten()).sum() == 4
+
+
+def test_a_file_that_was_replaced_is_not_mixed_with_the_others(release: Path) -> None:
+    d = from_folder(release, extended=True, seeds=0)
+    assert d.val_acc(ARCH) == 24.48
+    other = release / "other"
+    shutil.copy(release / "blox-ext-0.blox", other)
+    other.rename(release / "blox-ext-0.blox")
+    with pytest.raises(ReleaseMismatch, match="is not the file any more that was opened"):
+        d.val_loss(ARCH)
+    assert from_folder(release, extended=True, seeds=0).val_loss(ARCH) is not None
+
+
+def test_the_working_directory_may_change(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(release.parent)
+    d = from_folder(release.name)
+    monkeypatch.chdir("/")
+    assert d.val_acc(ARCH, seed=0) == 24.48
+
+
+def test_a_mixture_of_two_releases_is_refused(release: Path) -> None:
+    pending = release / PENDING_FOLDER
+    pending.mkdir()
+    assert from_folder(release).seeds == [0, 1]
+    (pending / "blox-base-0.csv").touch()
+    with pytest.raises(ReleaseMismatch, match="holds a mixture of two releases"):
+        from_folder(release)
+
+
+def test_curves_of_another_length_are_seen_by_load(release: Path) -> None:
+    edit_csv(release / "blox-base-1.csv", "epochs: 12", "epochs: 13")
+    d = from_folder(release, seeds=1)
+    with pytest.raises(ReleaseCorrupt, match="column val_top1 is not a list of 13 numbers a row"):
+        d.load()
