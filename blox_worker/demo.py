@@ -47,7 +47,7 @@ def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: 
     folder.mkdir(parents=True, exist_ok=True)
     url = database or f"sqlite:///{folder}/blox.db"
     with Store(url, migrate=True) as store:
-        made = make_run(store, recipe, seed=SEED, indices=DEMO_INDICES[:architectures])
+        made = make_run(store, recipe, seed=SEED, indices=DEMO_INDICES[:architectures], beside=True)
         run = made.run
         console.print(f"{'made' if made.is_new else 'found'} {run} in {store.url}", soft_wrap=True)
         if not train_run(store, run, _worker(folder)):

@@ -22,6 +22,7 @@ VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 ALL: Final = "all"
 CPU: Final = "cpu"
 CUDA: Final = "cuda"
+_MEASURING: Final = "measuring-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,12 @@ def slots(option: str, jobs_per_gpu: int, settings: WorkerSettings, host: str) -
 
 def measuring(name: str) -> str:
     """Return the name of a worker that measures where another one of this name may train."""
-    return f"measuring-{name}"
+    return f"{_MEASURING}{name}"
+
+
+def is_measuring(name: str) -> bool:
+    """Return whether a worker of this name measures."""
+    return name.startswith(_MEASURING)
 
 
 def single_slot(option: str | None, settings: WorkerSettings, host: str) -> Slot:

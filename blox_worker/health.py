@@ -7,6 +7,7 @@ from typing import Final
 
 from blox_store.store import Store
 from blox_worker.errors import Unhealthy
+from blox_worker.gpus import is_measuring
 from blox_worker.run_status import Activity, activity
 
 _ADVICE: Final = "see 'blox status', and the log of this service"
@@ -35,7 +36,9 @@ def check_scheduler(store: Store, host: str) -> str:
 
 def check_workers(store: Store, host: str) -> str:
     """Return the workers of this host; raise Unhealthy if it has none, or one that is not well."""
-    here = [worker for worker in store.workers.all() if worker.host == host]
+    found = [worker for worker in store.workers.all() if worker.host == host]
+    # Those that measure are in a container of their own, whose host may have the same name.
+    here = [worker for worker in found if not is_measuring(worker.name)] or found
     if not here:
         raise Unhealthy(f"no worker of host {host} is registered in {store.url}; {_ADVICE}")
     shown = ", ".join(f"{worker.name} {activity(worker)}" for worker in here)

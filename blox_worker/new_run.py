@@ -56,14 +56,20 @@ def make_run(
 
 
 def _refuse_other_revision(store: Store, recipe: Recipe, *, seed: int, trainer: str) -> None:
-    """Keep an upgraded cluster, which types the command again, from a second benchmark."""
-    ours = TRAINERS[trainer].revision
-    for run in store.runs.all():
-        is_same = (run.dataset, run.seed, run.trainer) == (recipe.dataset, seed, trainer)
-        if is_same and run.trainer_revision not in (UNKNOWN_REVISION, ours):
+    """Keep an upgraded cluster, which types the command again, from a second benchmark.
+
+    Where the run of this revision was begun beside the other, it is the one that goes on.
+    """
+    ours, identity = TRAINERS[trainer].revision, (recipe.dataset, seed, trainer)
+    same = [run for run in store.runs.all() if (run.dataset, run.seed, run.trainer) == identity]
+    if any(run.trainer_revision == ours for run in same):
+        return
+    for run in same:
+        if run.trainer_revision != UNKNOWN_REVISION:
             raise StoreError(
                 f"{run} is there already, and this version of Blox trains by revision {ours}, whose "
-                "results may differ: go on with the version that began it, or begin anew by --beside"
+                "results may differ: go on with the version that began it, on the store as it was "
+                "before the upgrade, or begin anew by --beside"
             )
 
 

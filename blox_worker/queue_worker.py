@@ -62,8 +62,10 @@ def consume(
         while not stop.wait(_LOOK_EVERY_S):
             if acknowledgements.is_lost():
                 handler.start_again("the broker has lost an acknowledgement")
-        if celery_worker.exitcode:  # a Redis that is full, or read-only; what is away is waited for
-            handler.start_again("the broker refused a command")
+        if (
+            celery_worker.exitcode
+        ):  # a Redis that is full, or read-only; one that is away is waited for
+            handler.start_again("the broker refused a command, or Celery failed: see before")
         state.should_stop = 0  # by which Celery's loop ends, whoever requested the stop
         with busy:
             pass  # a training that is stopping
@@ -138,6 +140,7 @@ def _worker_class(app: Celery, stop: threading.Event) -> Any:
 
         def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
             """Ask the running job to stop, then wait for it."""
+            self.exitcode = exitcode  # which whoever waits for the stop looks at
             stop.set()
             super().stop(in_sighandler=in_sighandler, exitcode=exitcode)
 

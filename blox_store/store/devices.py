@@ -45,7 +45,8 @@ def take_latencies(
     """Store latencies of a release that may be there already, and how they were measured.
 
     Raises StoreError if one is there and differs, if a run of the store measures that device and
-    has not that architecture yet, and if those that are there were measured otherwise.
+    has not that architecture yet, and if those that are there were measured otherwise. A release
+    that has all of them, and says how, may tell it of those of which nobody knew.
     """
     rows = connection.execute(
         select(_LATENCIES.arch_index, _LATENCIES.latency_ms).filter_by(device=name)
@@ -53,16 +54,14 @@ def take_latencies(
     stored = {row.arch_index: row.latency_ms for row in rows}
     _refuse_others(name, stored, latencies_ms)
     new = sorted(latencies_ms.keys() - stored.keys())
-    if not new:
+    if _is_measured_here(connection, name):
+        _refuse_mixture(name, new)
         return
-    _refuse_mixture(connection, name, new)
     known = _released(connection, name)
-    if stored and _fingerprint(known) != _fingerprint(described):
-        raise StoreError(
-            f"the store has latencies on {name} by {_protocol(known)}, the release by "
-            f"{_protocol(described)}; nothing was changed"
-        )
-    if described is not None:
+    is_told = known is None and described is not None and stored.keys() <= latencies_ms.keys()
+    if new and stored and not is_told:
+        _refuse_other_protocols(name, known, described)
+    if described is not None and (new or is_told):
         _describe(connection, described, known)
     insert_new(
         connection,
@@ -128,10 +127,14 @@ def _refuse_others(
             )
 
 
-def _refuse_mixture(connection: Connection, name: str, new: list[int]) -> None:
-    """Keep the latencies of a run that measures its own: its protocol stands for all of them."""
+def _is_measured_here(connection: Connection, name: str) -> bool:
     runs = select(func.count()).select_from(schema.runs)
-    if connection.scalar(runs.filter_by(trainer=LATENCY, dataset=name)):
+    return bool(connection.scalar(runs.filter_by(trainer=LATENCY, dataset=name)))
+
+
+def _refuse_mixture(name: str, new: list[int]) -> None:
+    """Keep the latencies of a run that measures its own: its protocol stands for all of them."""
+    if new:
         raise StoreError(
             f"the release has latencies of {len(new)} architectures on {name}, such as {new[0]}, "
             "which a run of the store measures itself and has not yet; nothing was changed: "
@@ -139,8 +142,15 @@ def _refuse_mixture(connection: Connection, name: str, new: list[int]) -> None:
         )
 
 
-def _fingerprint(device: MeasuredDevice | None) -> str | None:
-    return None if device is None else device.protocol_fingerprint
+def _refuse_other_protocols(
+    name: str, known: MeasuredDevice | None, described: MeasuredDevice | None
+) -> None:
+    fingerprints = [None if one is None else one.protocol_fingerprint for one in (known, described)]
+    if len(set(fingerprints)) > 1:
+        raise StoreError(
+            f"the store has latencies on {name} by {_protocol(known)}, the release others by "
+            f"{_protocol(described)}; nothing was changed: ingest it without that file"
+        )
 
 
 def _protocol(device: MeasuredDevice | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,11 @@ from blox_store.store import schema
 from blox_store.store.database import Database
 from blox_store.store.devices import measured_devices, take_latencies
 from blox_store.store.result_blocks import stream
-from blox_store.store.upsert import insert_new
+from blox_store.store.upsert import insert_new, one_at_a_time
 from blox_store.store.values import MeasuredDevice
 
 _LATENCIES = schema.latencies.c
+_INGESTION_LOCK: Final = 0x626C6F79
 
 
 class StaticInfo:
@@ -76,6 +77,7 @@ class StaticInfo:
         a device that the store measures itself.
         """
         with self._database.write() as connection:
+            one_at_a_time(connection, _INGESTION_LOCK)
             self._refuse_other_costs(connection, shape, costs)
             rows = [
                 {**shape, "arch_index": index, "params": params, "flops": flops}

@@ -4,6 +4,7 @@ import pytest
 
 from blox_store.store import Store
 from blox_worker.errors import Unhealthy
+from blox_worker.gpus import measuring
 from blox_worker.health import check_scheduler, check_store, check_workers
 from tests.latencies import measuring_run
 from tests.servers import wait_until
@@ -64,6 +65,9 @@ def test_a_host_without_a_worker_is_not_well(store):
 def test_workers_are_well_while_all_are_seen_and_none_has_stopped(store):
     start(store, f"gpu0@{HOST}", f"gpu1@{HOST}", "gpu0@other")
     store.workers.stop("gpu0@other", "no matter here")
+    assert check_workers(store, HOST) == f"gpu0@{HOST} idle, gpu1@{HOST} idle"
+    start(store, measuring(f"gpu1@{HOST}"))
+    store.workers.stop(measuring(f"gpu1@{HOST}"), "another machine")
     assert check_workers(store, HOST) == f"gpu0@{HOST} idle, gpu1@{HOST} idle"
     store.workers.stop(f"gpu1@{HOST}", "its GPU is gone")
     with pytest.raises(

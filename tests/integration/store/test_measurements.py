@@ -197,16 +197,49 @@ OTHER = released(protocol=preset("onnxruntime-cpu"))
 @pytest.mark.parametrize(
     ("known", "new", "message"),
     [
-        (released(), OTHER, r"by protocol \w{8}, the release by protocol \w{8}; nothing"),
-        (released(), None, r"by protocol \w{8}, the release by a protocol that nobody knows"),
-        (None, released(), r"by a protocol that nobody knows, the release by protocol \w{8}"),
+        (released(), OTHER, r"by protocol \w{8}, the release others by protocol \w{8}; nothing"),
+        (
+            released(),
+            None,
+            r"by protocol \w{8}, the release others by a protocol that nobody knows",
+        ),
+        (
+            None,
+            released(),
+            r"by a protocol that nobody knows, the release others by protocol \w{8}",
+        ),
     ],
 )
 def test_latencies_of_several_protocols_are_not_mixed(store, known, new, message):
     take(store, {3: 1.0}, known)
     before = devices(store)
     with pytest.raises(StoreError, match=message):
-        take(store, {3: 1.0, 5: 2.0}, new)
+        take(store, {5: 2.0}, new)
     assert (latencies(store), devices(store)) == ({3: 1.0}, before)
-    take(store, {3: 1.0}, new)  # which adds nothing
-    assert devices(store) == before
+
+
+def test_a_release_that_has_all_of_them_tells_how_they_were_measured(store):
+    take(store, {3: 1.0, 5: 2.0})
+    assert devices(store) == []
+    take(store, {3: 1.0}, released())  # of 5 it knows nothing
+    assert devices(store) == []
+    take(store, {3: 1.0, 5: 2.0}, released())
+    assert devices(store) == [released()]
+    take(store, {3: 1.0}, OTHER)  # adds nothing
+    assert devices(store) == [released()]
+
+
+def test_releases_that_come_at_once_are_taken_one_after_the_other(store):
+    together = threading.Barrier(2)
+
+    def taken(described):
+        together.wait()
+        try:
+            take(store, {(3 if described is OTHER else 5): 1.0}, described)
+        except StoreError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(taken, (released(), OTHER))) == [False, True]
+    assert len(devices(store)) == len(latencies(store)) == 1

@@ -124,6 +124,7 @@ def test_an_upgrade_begins_no_second_benchmark_by_itself(url, fingerprint):
         assert len(store.runs.all()) == 2
     assert CliRunner().invoke(init, [*arguments, "5"]).exit_code == 0  # another seed
     assert "made run 4: " in make(url, "--indices", "7", "--beside")[0]
+    assert "found run 4: " in make(url, "--indices", "7-9")[0]  # as every `up` does
 
 
 def test_a_changed_recipe_is_a_run_of_its_own(url):
