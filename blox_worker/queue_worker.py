@@ -59,13 +59,7 @@ def consume(
         celery_worker = _new_worker(app, worker.name, stop)
         celery = threading.Thread(target=celery_worker.start, name="celery", daemon=True)
         celery.start()
-        while not stop.wait(_LOOK_EVERY_S):
-            if acknowledgements.is_lost():
-                handler.start_again("the broker has lost an acknowledgement")
-        if (
-            celery_worker.exitcode
-        ):  # a Redis that is full, or read-only; one that is away is waited for
-            handler.start_again("the broker refused a command, or Celery failed: see before")
+        _wait_for_stop(stop, celery_worker, handler, acknowledgements)
         state.should_stop = 0  # by which Celery's loop ends, whoever requested the stop
         with busy:
             pass  # a training that is stopping
@@ -78,6 +72,20 @@ def consume(
         logging.shutdown()
         os._exit(handler.exit_code)  # Celery's exit handlers would wait for the broker again
     return handler.exit_code
+
+
+def _wait_for_stop(
+    stop: threading.Event,
+    celery_worker: Any,
+    handler: MessageHandler,
+    acknowledgements: Acknowledgements,
+) -> None:
+    """Wait for a stop; where Celery or the broker is the reason of it, another process goes on."""
+    while not stop.wait(_LOOK_EVERY_S):
+        if acknowledgements.is_lost():
+            handler.start_again("the broker has lost an acknowledgement")
+    if celery_worker.exitcode:  # a Redis that is full, or read-only; one that is away is waited for
+        handler.start_again("the broker refused a command, or Celery failed: see before")
 
 
 def _register(
