@@ -106,10 +106,10 @@ class TrainingMetrics:
 
     def _file(self, column: str, arch: Arch, seed: Seed) -> tuple[TrainingFile, int | Indices]:
         index = resolve(arch)
-        return self._training.file_with(column, self._seed(seed, index)), index
+        return self._training.file_with(column, self._seed(seed, index, column)), index
 
-    def _seed(self, seed: Seed, index: int | Indices) -> int:
+    def _seed(self, seed: Seed, index: int | Indices, column: str | None = None) -> int:
         if seed is not None:
             return self._training.checked_seed(seed)
-        seeds = self._training.seeds_of(index)
+        seeds = self._training.seeds_of(index, column)
         return seeds[0] if len(seeds) == 1 else seeds[int(self._rng.integers(len(seeds)))]

@@ -73,14 +73,15 @@ class TrainingResults:
             )
         return part.files[seed]
 
-    def seeds_of(self, index: int | Indices) -> list[int]:
-        """Return the seeds that have one architecture or all of many; if there are none, all seeds.
+    def seeds_of(self, index: int | Indices, column: str | None = None) -> list[int]:
+        """Return the seeds that have a column of one architecture or all of many, or else all seeds.
 
         Files are decoded for it only where they need not hold the same architectures.
         """
         if self._same_architectures or len(self.seeds) == 1:
             return self.seeds
-        having = [seed for seed in self.seeds if self.base.files[seed].has(index)]
+        part = self.base if column is None else self._part_with.get(column, self.base)
+        having = [seed for seed in self.seeds if part.files[seed].has(index)]
         return having or self.seeds
 
     def checked_seed(self, seed: Any) -> int:

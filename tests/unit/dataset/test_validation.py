@@ -111,6 +111,13 @@ def test_a_random_seed_is_one_that_has_the_architecture(release: Path) -> None:
     assert d.to_arrow()["seed"].to_pylist() == [0] * 24 + [1] * 4
 
 
+def test_a_random_seed_is_one_whose_file_has_the_column(release: Path) -> None:
+    keep_rows(release / "blox-ext-0.blox", 4)
+    d = from_folder(release, extended=True, devices=False, validate_data=False)
+    last = d.indices.tolist()[-1]
+    assert {d.val_loss(last) for _ in range(20)} == {d.val_loss(last, seed=1)} != {None}
+
+
 def test_files_are_decoded_when_they_are_needed(release: Path) -> None:
     for name in ("blox-ext-0.blox", "blox-info.blox", "blox-bench-jetson.blox"):
         path = release / name
