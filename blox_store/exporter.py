@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -232,7 +232,6 @@ class _Export:
             self._write(table, format, progress) for table in tables for format in self._formats
         ]
         progress.finish()
-        staying = replace(staying, trainings=new.trainings)
         manifest = staying.with_export(seed, files, self._device_entries())
         has_picture = write_card(self._building, self._out, manifest, figures)
         if self._choice.simulated:

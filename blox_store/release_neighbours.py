@@ -48,7 +48,7 @@ def check_neighbours(out: Path, new: NewFiles) -> Manifest:
         raise ExportRefused(f"{error}; delete it and its release, or {_ADVICE}") from error
     staying = _staying(manifest, new)
     _refuse_unknown(out, names, [*new.names, *(file.name for file in staying.files)])
-    _refuse_other_trainings(out, staying, new)
+    _refuse_other_trainings(out, manifest, new)
     return staying
 
 
@@ -110,11 +110,12 @@ def _refuse_unknown(out: Path, names: list[str], known: Iterable[str]) -> None:
         )
 
 
-def _refuse_other_trainings(out: Path, staying: Manifest, new: NewFiles) -> None:
-    if not staying.seeds or staying.trainings == new.trainings:
+def _refuse_other_trainings(out: Path, manifest: Manifest | None, new: NewFiles) -> None:
+    """Refuse to put another release in the place of one, the same seed of it included."""
+    if manifest is None or manifest.trainings == new.trainings:
         return
-    there, here = staying.trainings, new.trainings
-    seeds = ", ".join(str(seed.seed) for seed in staying.seeds)
+    there, here = manifest.trainings, new.trainings
+    seeds = ", ".join(str(seed.seed) for seed in manifest.seeds)
     facts = ("dataset", "trainer", "trainer_revision")
     pairs = [(name, getattr(there, name), getattr(here, name)) for name in facts]
     pairs += [

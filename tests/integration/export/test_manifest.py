@@ -65,13 +65,14 @@ def test_seeds_exported_one_after_the_other_have_one_manifest(store, run, out):
 @pytest.mark.parametrize(
     ("name", "other"), [("trainer_revision", TRAINER_REVISION + 1), ("trainer", "other")]
 )
-def test_another_trainer_is_kept_apart(store, run, out, name, other):
+@pytest.mark.parametrize("seed", [0, 9])
+def test_another_trainer_is_kept_apart(store, run, out, name, other, seed):
     finish_all(store, run)
     export(store, run, out, choice=Choice())
     manifest = manifest_of(out) | {name: other}
-    manifest["seeds"][0]["seed"] = 9
+    manifest["seeds"][0]["seed"] = seed
     (out / "manifest.json").write_text(json.dumps(manifest))
-    message = rf"has seed 9, trained otherwise than this run: {name} {other!r}, here"
+    message = rf"has seed {seed}, trained otherwise than this run: {name} {other!r}, here"
     with pytest.raises(ExportRefused, match=message):
         export(store, run, out, choice=Choice())
 
