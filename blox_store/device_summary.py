@@ -34,7 +34,7 @@ def device_summaries(manifest: Manifest) -> Iterator[DeviceSummary]:
         yield DeviceSummary(
             name=name,
             hardware=_UNKNOWN if entry is None else _hardware(entry),
-            protocol=_UNKNOWN if entry is None else _protocol(entry),
+            protocol=_UNKNOWN if entry is None else str(LatencyProtocol.from_dict(entry.protocol)),
             rows=files[name].rows,
             unstable=0 if entry is None else len(indices_of(entry.unstable)),
             predicted=files[name].header.get("predicted", 0),
@@ -43,8 +43,3 @@ def device_summaries(manifest: Manifest) -> Iterator[DeviceSummary]:
 
 def _hardware(entry: DeviceEntry) -> str:
     return ", ".join(sorted({DeviceIdentity.from_dict(values).name for values in entry.identities}))
-
-
-def _protocol(entry: DeviceEntry) -> str:
-    protocol = LatencyProtocol.from_dict(entry.protocol)
-    return f"{protocol.backend}, {protocol.precision}, batch {protocol.batch}"

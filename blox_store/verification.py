@@ -30,7 +30,7 @@ from blox_store.manifest import (
     sha256_of,
 )
 from blox_store.release.columns import Column, HashColumn, NumberColumn, RaggedColumn, StringColumn
-from blox_store.release.known_columns import shape_of
+from blox_store.release.known_columns import is_curve
 from blox_store.release.names import ReleaseFile, is_pending, scan_folder
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
@@ -151,9 +151,7 @@ class _Check:
         """Check that every list has an item for each epoch."""
         epochs = table.header["epochs"]
         for name, column in table.columns.items():
-            shape = shape_of("training", name)
-            is_curve = shape is not None and shape.holds_numbers(is_list=True)
-            if is_curve and not _has_items(column, epochs):
+            if is_curve(name) and not _has_items(column, epochs):
                 self.faults.append(
                     f"{file.path.name}: column {name} is not a list of {epochs} numbers a row"
                 )

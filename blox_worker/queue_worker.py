@@ -42,9 +42,8 @@ def consume(
 ) -> int:
     """Run the jobs that the queue names until a stop; return the exit code of the process.
 
-    `run_id` is the only run whose jobs come, None if they are of any.
-    The pool is one thread: the consumer stays responsive while a job is trained, the job can be
-    asked to stop, and nothing is forked after torch was loaded.
+    `run_id` is the only run whose jobs come, None if they are of any. The pool is one thread: the
+    consumer stays responsive, the job can be asked to stop, and nothing is forked after torch.
     """
     events = TaskEvents()
     handler = MessageHandler(

@@ -85,6 +85,14 @@ class LatencyProtocol:
             allowed = f"an integer of least_warm_up = {self.least_warm_up} or more"
             raise refusal(_NOUN, "most_warm_up", self.most_warm_up, allowed)
 
+    def __str__(self) -> str:
+        """Say what is measured, and how, in few words: not every field."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return (
+            f"{self.backend}, {self.precision}, {threads}, batch {self.batch} of {self.resolution} x "
+            f"{self.resolution}, {self.classes} classes, {self.stem_channels} channels in stage 1"
+        )
+
     @property
     def on_cuda(self) -> bool:
         """Whether a GPU computes."""

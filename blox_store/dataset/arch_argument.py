@@ -63,9 +63,7 @@ def resolve_one(arch: Arch) -> int:
 
 def _plain(value: Any) -> Any:
     """Return arrays of objects, and arrays within, as lists of plain values."""
-    if hasattr(value, "__array__") and np.ndim(value):
-        return [_plain(item) for item in value]
-    if isinstance(value, _NESTS):
+    if isinstance(value, _NESTS) or (hasattr(value, "__array__") and np.ndim(value)):
         return [_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
 

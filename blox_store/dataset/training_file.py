@@ -12,7 +12,7 @@ from blox_store.dataset.arch_argument import Indices
 from blox_store.dataset.lazy_file import ABSENT, LazyFile
 from blox_store.errors import QueryError, ReleaseMismatch
 from blox_store.release.columns import NumberColumn
-from blox_store.release.known_columns import shape_of
+from blox_store.release.known_columns import is_curve
 
 
 def best_of(name: str) -> np.ufunc:
@@ -66,8 +66,7 @@ class TrainingFile(LazyFile):
         """Decode the file now, and see that each list has an item for each epoch."""
         super().load()
         for name in self.columns:
-            shape = shape_of("training", name)
-            if shape is not None and shape.holds_numbers(is_list=True):
+            if is_curve(name):
                 self.curve(name, False)
 
     def curve(self, name: str, best: bool) -> NumberColumn:

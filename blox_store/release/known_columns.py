@@ -105,6 +105,12 @@ _SHAPES: Mapping[str, Mapping[str, ColumnShape]] = {
 }
 
 
+def is_curve(column: str) -> bool:
+    """Return whether a column of a training file has a number for each epoch."""
+    shape = _SHAPES["training"].get(column)
+    return shape is not None and shape.is_list
+
+
 def shape_of(dataset_type: str, column: str) -> ColumnShape | None:
     """Return what a column of a kind of file holds, or None if such files have no such column."""
     return _HASH_SHAPE if column == HASH else _SHAPES[dataset_type].get(column)

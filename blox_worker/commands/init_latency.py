@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from blox_core.latency import PRESETS, LatencyProtocol, preset
+from blox_core.latency import PRESETS, preset
 from blox_core.latency.predictor import fitting_sample
 from blox_core.space import DISTINCT_CELLS, SPACE_SIZE
 from blox_store import command_line
@@ -85,7 +85,7 @@ def init_latency(
         made = make_measuring_run(
             store, protocol, device_name=device_name, indices=chosen, priority=priority
         )
-        click.echo(f"{'made' if made.is_new else 'found'} {made.run}: {_described(protocol)}")
+        click.echo(f"{'made' if made.is_new else 'found'} {made.run}: {protocol}")
         click.echo(
             f"{counted(made.jobs_added, 'job')} added, {len(chosen) - made.jobs_added:,} were there"
         )
@@ -103,10 +103,3 @@ def _sampled(indices: list[int] | None, count: int | None) -> list[int]:
             f"{count}: at most the {len(indices)} of --indices are allowed", param_hint="--sample"
         )
     return sorted(random.Random(_SAMPLE_SEED).sample(indices, count))
-
-
-def _described(protocol: LatencyProtocol) -> str:
-    return (
-        f"{protocol.backend}, {protocol.precision}, batch {protocol.batch} of "
-        f"{protocol.resolution} x {protocol.resolution}, {counted(protocol.threads, 'thread')}"
-    )

@@ -25,7 +25,7 @@ EXPORT = "python -m blox_store.export"
 def test_latencies_are_measured_here_and_released(commands, tmp_path):
     made = commands.succeed(f"blox init-latency --device-name cpu --indices 3,5-9 --sample 2 {SET}")
     assert "made run 1: latency on cpu, protocol " in made
-    assert "torch-cpu, fp32, batch 1 of 8 x 8, 1 thread" in made
+    assert "torch-cpu, fp32, 1 thread, batch 1 of 8 x 8, 10 classes, 4 channels in stage 1" in made
     assert "2 jobs added, 0 were there" in made
     assert "blox measure --device-name cpu" in made
     commands.succeed(f"blox init-latency --device-name cpu --indices 3 --priority 5 {SET}")

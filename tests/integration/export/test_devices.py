@@ -1,6 +1,7 @@
 """How latencies were measured, and on what, in the manifest and the card of a release."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -33,10 +34,10 @@ def test_the_manifest_and_the_card_have_protocol_and_hardware(store, run, out, d
     ]
     assert verify(out).faults == ()
     card = (out / "README.md").read_text()
-    assert "| `cpu-1` | a CPU | torch-cpu, fp32, batch 1 | 2 | 1 | 0 |" in card
+    assert f"| `cpu-1` | a CPU | {PROTOCOL} | 2 | 1 | 0 |" in card
     assert "| `ingested` | unknown | unknown | 1 | 0 | 0 |" in card
     page = report_page(out).decode()
-    assert '<td class="words">a CPU</td><td class="words">torch-cpu, fp32, batch 1</td>' in page
+    assert f'<td class="words">a CPU</td><td class="words">{PROTOCOL}</td>' in page
     assert '<td class="words">ingested</td><td class="words">unknown</td>' in page
 
 
@@ -63,3 +64,10 @@ def test_unstable_ones_without_rows_are_a_fault(store, run, out, device):
     assert verify(out).faults == (
         "blox-bench-cpu-1 has no rows for architectures that manifest.json says are unstable",
     )
+
+
+def test_the_protocol_in_words_has_the_sizes_of_the_network():
+    assert str(PROTOCOL) == (
+        "torch-cpu, fp32, 1 thread, batch 1 of 32 x 32, 100 classes, 32 channels in stage 1"
+    )
+    assert ", 2 threads, " in str(replace(PROTOCOL, threads=2))
