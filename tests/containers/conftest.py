@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.containers.stack import CPU, HEAD, SMALL_RUN, Stack, copied_checkout
+from tests.containers.stack import COMMIT, CPU, HEAD, IMAGE, SMALL_RUN, Stack, copied_checkout
 
 NEEDED_GB = int(os.environ.get("BLOX_TEST_FREE_GB", "25"))
 KEEPS_CACHE = "BLOX_TEST_KEEP_CACHE" in os.environ  # who runs these tests again and again
@@ -35,6 +35,7 @@ def figures(pytestconfig):
 def engine(tmp_path_factory):
     """The checkout on an engine with room for the image; what was built is dropped at the end."""
     stack = Stack(copied_checkout(tmp_path_factory.mktemp("checkout")), HEAD)
+    drop_replaced_images(stack)
     root = stack.succeed("docker info --format {{.DockerRootDir}}").strip()
     free = shutil.disk_usage(root).free / GB
     if free < NEEDED_GB:
@@ -43,7 +44,15 @@ def engine(tmp_path_factory):
         )
     yield stack
     if not KEEPS_CACHE:
+        stack.run(f"docker image rm {IMAGE}")
         stack.run("docker builder prune --all --force")
+
+
+def drop_replaced_images(stack):
+    """Remove what earlier runs of these tests built and lost the name of: 7 GB each."""
+    stack.run(
+        f"docker image prune --force --filter label=org.opencontainers.image.revision={COMMIT}"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -51,11 +60,11 @@ def image(engine, figures):
     """The image of all our services, built from the very files, as the engine describes it."""
     engine.succeed("make env")
     began = time.monotonic()
-    engine.succeed("make image BLOX_COMMIT=c0ffee")
+    engine.succeed(f"make image BLOX_COMMIT={COMMIT}")
     took = time.monotonic() - began
-    size = int(engine.succeed("docker image inspect blox --format {{.Size}}"))
+    size = int(engine.succeed(f"docker image inspect {IMAGE} --format {{{{.Size}}}}"))
     figures.append(f"image: built in {took:.0f} s, {size / GB:.2f} GB")
-    return "blox"
+    return IMAGE
 
 
 @pytest.fixture(scope="session")

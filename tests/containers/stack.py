@@ -16,6 +16,10 @@ from tests.servers import wait_until
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 900
+# Names of the tests' own: a benchmark that runs on the same engine keeps its containers, volumes and image.
+PROJECT = "blox-test"
+IMAGE = "blox-test"
+COMMIT = "c0ffee"  # what the tests' images say that they were built from
 HEAD = ("docker-compose.yml",)
 NODE = ("docker-compose.node.yml",)
 CPU = ("docker-compose.cpu.yml",)
@@ -56,7 +60,7 @@ def copied_checkout(folder: Path) -> Path:
 class Stack:
     """The services of some compose files in a copy of the checkout, under a project's name."""
 
-    def __init__(self, folder: Path, files: Sequence[str], *, project: str = "blox") -> None:
+    def __init__(self, folder: Path, files: Sequence[str], *, project: str = PROJECT) -> None:
         self.folder = folder
         self.project = project
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BLOX_")}
@@ -64,6 +68,7 @@ class Stack:
             "COMPOSE_FILE": ":".join(files),
             "COMPOSE_PROJECT_NAME": project,
             "COMPOSE_PROGRESS": "plain",
+            "BLOX_IMAGE": IMAGE,
         }
 
     def run(self, line: str, **extra: str) -> Ended:

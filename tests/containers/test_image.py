@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.stack import ROOT, Stack
+from tests.containers.stack import COMMIT, PROJECT, ROOT, Stack
 from tests.servers import wait_until
 
 RUN = "docker run --rm --read-only --tmpfs /tmp --cap-drop ALL --network none"
@@ -24,7 +24,7 @@ def test_it_runs_as_an_unprivileged_user(engine, image, config):
 
 
 def test_its_labels_and_its_health_check(config):
-    assert config["Labels"]["org.opencontainers.image.revision"] == "c0ffee"
+    assert config["Labels"]["org.opencontainers.image.revision"] == COMMIT
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert config["Healthcheck"]["Test"] == ["CMD", "blox", "health", "store"]
 
@@ -39,7 +39,7 @@ def test_its_commands_run_on_a_read_only_root_file_system(engine, image):
 def test_results_will_say_which_commit_it_was_built_from(engine, image):
     code = "from blox_core.provenance import environment_of as e; import torch; "
     code += "print(e(torch.device('cpu')).codebase_commit)"
-    assert engine.succeed(f'{RUN} {image} python -c "{code}"') == "c0ffee\n"
+    assert engine.succeed(f'{RUN} {image} python -c "{code}"') == f"{COMMIT}\n"
 
 
 def test_it_holds_the_torch_of_the_constraints_built_for_cuda(engine, image):
@@ -73,7 +73,7 @@ def test_a_folder_for_data_belongs_to_the_user(engine, image):
 
 def test_the_engine_is_asked_for_all_gpus_by_the_unmodified_file(engine, image, tmp_path):
     """Without a GPU the worker then says so and ends; the sandbox's engine notes what was asked."""
-    stack = Stack(engine.folder, ["docker-compose.yml"], project="blox-gpus")
+    stack = Stack(engine.folder, ["docker-compose.yml"], project=f"{PROJECT}-gpus")
     try:
         stack.succeed("docker compose up --detach --no-deps worker")
         host = stack.inspected("worker")["HostConfig"]

@@ -14,7 +14,7 @@ import pytest
 
 import blox
 from tests.certificates import made_certificate
-from tests.containers.stack import CPU, NODE, Stack, copied_checkout
+from tests.containers.stack import CPU, NODE, PROJECT, Stack, copied_checkout
 from tests.servers import wait_until
 
 LONG_RUNNING = ["redis", "postgres", "scheduler", "worker", "flower"]
@@ -25,7 +25,7 @@ JOBS = 6
 def node(head, tmp_path_factory):
     """A further node: a worker on a network of its own, with nothing but the head's .env."""
     stack = Stack(
-        copied_checkout(tmp_path_factory.mktemp("node")), [*NODE, *CPU], project="blox-node"
+        copied_checkout(tmp_path_factory.mktemp("node")), [*NODE, *CPU], project=f"{PROJECT}-node"
     )
     stack.up = f"docker compose --file {NODE[0]} --file {CPU[0]} up --detach"
     shutil.copy2(head.folder / ".env", stack.folder / ".env")
@@ -85,7 +85,7 @@ def test_a_further_node_has_no_queue_store_or_scheduler_of_its_own(head, node):
     networks = [
         set(stack.inspected("worker")["NetworkSettings"]["Networks"]) for stack in (head, node)
     ]
-    assert networks == [{"blox_default"}, {"blox-node_default"}]
+    assert networks == [{f"{PROJECT}_default"}, {f"{PROJECT}-node_default"}]
     head.wait_for_epoch(hosts[1])
 
 
