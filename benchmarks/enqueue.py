@@ -71,16 +71,15 @@ def new_run(store: Store, jobs: int, *, epochs: int | None = None, seed: int = 0
     recipe = preset("cifar100")
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
-    run, _ = store.runs.create(
+    return store.runs.create(
         dataset=recipe.dataset,
         recipe=recipe.to_dict(),
         recipe_fingerprint=recipe.fingerprint,
         seed=seed,
         trainer="simulated",
         trainer_revision=SIMULATION_REVISION,
-    )
-    store.runs.add_jobs(run.id, range(jobs))
-    return run
+        indices=range(jobs),
+    ).run
 
 
 class _TimedBroker(Broker):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from blox_core.complexity import params_and_flops
 from blox_core.latency import LATENCY, LATENCY_REVISION, LatencyProtocol
@@ -11,17 +10,8 @@ from blox_core.recipe import Recipe
 from blox_core.space import SPACE_SIZE
 from blox_core.trainer_revision import TORCH, UNKNOWN_REVISION
 from blox_store.errors import StoreError
-from blox_store.store import Run, Store
+from blox_store.store import MadeRun, Run, Store
 from blox_worker.trainers import TRAINERS
-
-
-@dataclass(frozen=True, kw_only=True)
-class MadeRun:
-    """A run, whether it was made just now, and how many jobs it did not have before."""
-
-    run: Run
-    is_new: bool
-    jobs_added: int
 
 
 def make_run(
@@ -43,16 +33,16 @@ def make_run(
     if not beside:
         _refuse_other_revision(store, recipe, seed=seed, trainer=trainer)
     _store_complexity(store, recipe)
-    run, is_new = store.runs.create(
+    return store.runs.create(
         dataset=recipe.dataset,
         recipe=recipe.to_dict(),
         recipe_fingerprint=recipe.fingerprint,
         seed=seed,
         trainer=trainer,
         trainer_revision=TRAINERS[trainer].revision,
+        indices=indices,
+        priority=priority,
     )
-    added = store.runs.add_jobs(run.id, indices, priority=priority)
-    return MadeRun(run=run, is_new=is_new, jobs_added=added)
 
 
 def _refuse_other_revision(store: Store, recipe: Recipe, *, seed: int, trainer: str) -> None:
@@ -93,16 +83,16 @@ def make_measuring_run(
                 "--device-name, or the same options as then"
             )
     _refuse_latencies_of_others(store, device_name)
-    run, is_new = store.runs.create(
+    return store.runs.create(
         dataset=device_name,
         recipe=protocol.to_dict(),
         recipe_fingerprint=protocol.fingerprint,
         seed=0,
         trainer=LATENCY,
         trainer_revision=LATENCY_REVISION,
+        indices=indices,
+        priority=priority,
     )
-    added = store.runs.add_jobs(run.id, indices, priority=priority)
-    return MadeRun(run=run, is_new=is_new, jobs_added=added)
 
 
 def _refuse_latencies_of_others(store: Store, device_name: str) -> None:

@@ -71,16 +71,15 @@ class Cluster:
     ) -> Run:
         """Make a run of the first architectures."""
         recipe = replace(preset(data), epochs=epochs)
-        run, _ = self.store.runs.create(
+        return self.store.runs.create(
             dataset=recipe.dataset,
             recipe=recipe.to_dict(),
             recipe_fingerprint=recipe.fingerprint,
             seed=seed,
             trainer="simulated",
             trainer_revision=revision,
-        )
-        self.store.runs.add_jobs(run.id, range(jobs))
-        return run
+            indices=range(jobs),
+        ).run
 
     def scheduler(self, run: Run, **settings: str) -> subprocess.Popen[bytes]:
         """Start a scheduler."""

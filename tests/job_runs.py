@@ -24,16 +24,15 @@ def make_worker(folder: Path, **changed) -> Worker:
 
 
 def make_run(store, recipe=TINY, indices=(INDEX,)):
-    run, _ = store.runs.create(
+    return store.runs.create(
         dataset=recipe.dataset,
         recipe=recipe.to_dict(),
         recipe_fingerprint=recipe.fingerprint,
         seed=3,
         trainer=TORCH,
         trainer_revision=TRAINER_REVISION,
-    )
-    store.runs.add_jobs(run.id, indices)
-    return run
+        indices=indices,
+    ).run
 
 
 def execute(store, run, worker, *, stop=None, index=None, **hooks):

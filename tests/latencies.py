@@ -44,16 +44,15 @@ def measuring_run(
     indices: Iterable[int] = (3, 5),
 ) -> Run:
     """Return a run that measures architectures on a device, or what there is of it."""
-    run, _ = store.runs.create(
+    return store.runs.create(
         dataset=device,
         recipe=protocol.to_dict(),
         recipe_fingerprint=protocol.fingerprint,
         seed=0,
         trainer=LATENCY,
         trainer_revision=LATENCY_REVISION,
-    )
-    store.runs.add_jobs(run.id, indices)
-    return run
+        indices=indices,
+    ).run
 
 
 def measure_all(store: Store, device: str, stable: Mapping[int, bool]) -> Run:

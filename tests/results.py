@@ -24,16 +24,15 @@ def made_up_run(
 ) -> Run:
     """Return a run of a recipe, digits by default, with jobs."""
     recipe = recipe or preset("digits")
-    run, _ = store.runs.create(
+    return store.runs.create(
         dataset=recipe.dataset,
         recipe=recipe.to_dict(),
         recipe_fingerprint=recipe.fingerprint,
         seed=seed,
         trainer=trainer,
         trainer_revision=revision_of(trainer),
-    )
-    store.runs.add_jobs(run.id, indices)
-    return run
+        indices=indices,
+    ).run
 
 
 def claimed(store: Store, run: Run, index: int | None = None, *, lease_s: float = 600.0) -> Lease:

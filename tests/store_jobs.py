@@ -18,7 +18,7 @@ A, SAME_HOST, OTHER_HOST = "gpu0@here", "gpu1@here", "gpu0@there"
 
 def make_run(store, *, seed=0, fingerprint=FINGERPRINT, revision=1) -> tuple[Run, bool]:
     """Return a run and whether it was made just now."""
-    return store.runs.create(
+    made = store.runs.create(
         dataset="digits",
         recipe={"lr": 0.03, "epochs": 2},
         recipe_fingerprint=fingerprint,
@@ -26,6 +26,7 @@ def make_run(store, *, seed=0, fingerprint=FINGERPRINT, revision=1) -> tuple[Run
         trainer="torch",
         trainer_revision=revision,
     )
+    return made.run, made.is_new
 
 
 def schedule(store, run, *, lease_s=LONG_S):

@@ -12,7 +12,7 @@ from blox_store.store import schema
 from blox_store.store.clock import database_time, now_s
 from blox_store.store.database import Database
 from blox_store.store.upsert import insert_or_ignore
-from blox_store.store.values import JobState, Run
+from blox_store.store.values import JobState, MadeRun, Run
 
 
 class Runs:
@@ -30,8 +30,13 @@ class Runs:
         seed: int,
         trainer: str,
         trainer_revision: int,
-    ) -> tuple[Run, bool]:
-        """Return the run with this identity and whether it was made just now."""
+        indices: Iterable[int] = (),
+        priority: int = 0,
+    ) -> MadeRun:
+        """Make the run with this identity, or find it, and add pending jobs of `indices`.
+
+        Both are written together: whatever kills the process, no run is left without its jobs.
+        """
         identity = {
             "dataset": dataset,
             "recipe_fingerprint": recipe_fingerprint,
@@ -40,27 +45,14 @@ class Runs:
             "trainer_revision": trainer_revision,
         }
         with self._database.write() as connection:
-            return find_or_make(connection, identity, recipe)
+            run, is_new = find_or_make(connection, identity, recipe)
+            added = _add_jobs(connection, run.id, indices, priority)
+            return MadeRun(run=run, is_new=is_new, jobs_added=added)
 
     def add_jobs(self, run_id: int, indices: Iterable[int], *, priority: int = 0) -> int:
         """Add pending jobs of these arch indices; return how many the run did not have yet."""
         with self._database.write() as connection:
-            new_job = {
-                "run_id": run_id,
-                "priority": priority,
-                "updated_s": database_time(connection),
-            }
-            rows = [{**new_job, **_NEW_JOB, "arch_index": index} for index in sorted(set(indices))]
-            if not rows:
-                return 0
-            # With RETURNING the rows go in batches of one statement: 91,125 take 1 s.
-            statement = insert_or_ignore(connection.dialect, schema.jobs)
-            new = connection.execute(statement.returning(schema.jobs.c.arch_index), rows).all()
-            if connection.dialect.name == "postgresql":
-                # PostgreSQL would do so in a minute; until then it takes all indexes for equal,
-                # and marking 1,000 of 91,125 jobs as queued takes 1.3 s instead of 0.03 s.
-                connection.execute(text("ANALYZE jobs"))
-            return len(new)
+            return _add_jobs(connection, run_id, indices, priority)
 
     def all(self) -> list[Run]:
         """Return all runs, the oldest first."""
@@ -114,6 +106,21 @@ def find_or_make(
         .returning(schema.runs.c.id)
     ).first()
     return _run(connection.execute(known).mappings().one()), made is not None
+
+
+def _add_jobs(connection: Connection, run_id: int, indices: Iterable[int], priority: int) -> int:
+    new_job = {"run_id": run_id, "priority": priority, "updated_s": database_time(connection)}
+    rows = [{**new_job, **_NEW_JOB, "arch_index": index} for index in sorted(set(indices))]
+    if not rows:
+        return 0
+    # With RETURNING the rows go in batches of one statement: 91,125 take 1 s.
+    statement = insert_or_ignore(connection.dialect, schema.jobs)
+    new = connection.execute(statement.returning(schema.jobs.c.arch_index), rows).all()
+    if connection.dialect.name == "postgresql":
+        # PostgreSQL would do so in a minute; until then it takes all indexes for equal,
+        # and marking 1,000 of 91,125 jobs as queued takes 1.3 s instead of 0.03 s.
+        connection.execute(text("ANALYZE jobs"))
+    return len(new)
 
 
 def _fits(run: Run, run_id: int | None, seed: int | None, measured: str | None) -> bool:

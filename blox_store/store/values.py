@@ -81,6 +81,15 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MadeRun:
+    """A run, whether it was made just now, and how many jobs it did not have before."""
+
+    run: Run
+    is_new: bool
+    jobs_added: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """One architecture to train in one run.
 

@@ -13,9 +13,9 @@ from blox_core.simulation import SIMULATED
 from blox_core.space import SPACE_SIZE
 from blox_store import command_line
 from blox_store.settings import read_settings
-from blox_store.store import Store
+from blox_store.store import MadeRun, Store
 from blox_worker.arch_indices import parse_indices
-from blox_worker.new_run import MadeRun, make_run
+from blox_worker.new_run import make_run
 from blox_worker.next_step import next_step
 from blox_worker.priority import MAX_PRIORITY
 from blox_worker.recipe_options import changed, recipe_options

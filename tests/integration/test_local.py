@@ -127,14 +127,14 @@ def test_a_run_that_cannot_be_trained_here_is_one_clear_line(store, worker, chan
     elif "revision" not in change:
         run = replace(run, **change)
     else:
-        run, _ = store.runs.create(
+        run = store.runs.create(
             dataset="digits",
             recipe=TINY.to_dict(),
             recipe_fingerprint=TINY.fingerprint,
             seed=3,
             trainer=TORCH,
             trainer_revision=change["revision"],
-        )
+        ).run
     with pytest.raises(StoreError, match=message):
         train_locally(store, run, worker=worker, stop=threading.Event(), audience=Listener())
 

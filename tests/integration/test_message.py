@@ -86,15 +86,15 @@ def test_a_message_that_comes_after_a_stop_goes_back(store, handler, stop):
 def test_a_run_of_another_revision_ends_the_process_and_its_message_goes_back(
     store, handler, stop, line
 ):
-    run, _ = store.runs.create(
+    run = store.runs.create(
         dataset="digits",
         recipe=TINY.to_dict(),
         recipe_fingerprint=TINY.fingerprint,
         seed=3,
         trainer="torch",
         trainer_revision=99,
-    )
-    store.runs.add_jobs(run.id, [INDEX])
+        indices=[INDEX],
+    ).run
     fate, text = handler.handle(run.id, INDEX)
     assert fate is Fate.BACK
     assert "another trainer or trainer revision; this worker has another version of Blox" in text

@@ -54,15 +54,14 @@ def app(client: redis.Redis, store: Store, redis_url: str) -> Celery:
 @pytest.fixture
 def run(store: Store) -> Run:
     """A run without jobs, whose recipe has a shape."""
-    made, _ = store.runs.create(
+    return store.runs.create(
         dataset="digits",
         recipe=SHAPE,
         recipe_fingerprint="f" * 64,
         seed=SEED,
         trainer="torch",
         trainer_revision=1,
-    )
-    return made
+    ).run
 
 
 def scheduler(

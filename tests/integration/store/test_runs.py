@@ -39,6 +39,31 @@ def test_jobs_are_added_once(store, run):
     assert store.jobs.counts(run.id)[JobState.PENDING] == 4
 
 
+def test_a_run_and_its_jobs_are_made_together(store):
+    identity = {
+        "dataset": "digits",
+        "recipe": {"epochs": 2},
+        "recipe_fingerprint": "f" * 64,
+        "seed": 0,
+        "trainer": "torch",
+        "trainer_revision": 1,
+    }
+
+    def indices():
+        yield 3
+        raise KeyboardInterrupt  # the process ends here
+
+    with pytest.raises(KeyboardInterrupt):
+        store.runs.create(**identity, indices=indices())
+    assert store.runs.all() == []
+    made = store.runs.create(**identity, indices=[3, 7], priority=2)
+    assert (made.is_new, made.jobs_added) == (True, 2)
+    again = store.runs.create(**identity, indices=[7, 9])
+    assert (again.run, again.is_new, again.jobs_added) == (made.run, False, 1)
+    jobs = store.jobs.matching(made.run.id)
+    assert {job.arch_index: job.priority for job in jobs} == {3: 2, 7: 2, 9: 0}
+
+
 def test_all_jobs_of_the_search_space_are_added(store):
     run, _ = make_run(store)
     assert store.runs.add_jobs(run.id, range(91_125)) == 91_125
