@@ -8,7 +8,7 @@ import threading
 import warnings
 from typing import Any, Final
 
-from celery import Celery, signals
+from celery import Celery
 from celery.apps.worker import Worker as CeleryWorker
 from celery.exceptions import Reject
 from celery.platforms import SecurityWarning
@@ -110,8 +110,7 @@ def _register(
 
 
 def _quieten() -> None:
-    """Keep the process's logging as it is, without what Celery would say for nothing."""
-    signals.setup_logging.connect(_keep_logging)
+    """Leave out what Celery would say for nothing."""
     # It warns root of pickled messages; ours are JSON.
     warnings.simplefilter("ignore", SecurityWarning)
     # A message that goes back to the queue is a traceback there; the handler says why it does.
@@ -132,11 +131,15 @@ def _new_worker(app: Celery, name: str, stop: threading.Event) -> Any:
 
 
 def _worker_class(app: Celery, stop: threading.Event) -> Any:
-    """Return Celery's worker without its signal handlers: ours know how a training is stopped."""
+    """Return Celery's worker without its signal handlers and logging: ours know of trainings."""
 
     class QueueWorker(CeleryWorker):  # type: ignore[misc]
         def install_platform_tweaks(self, worker: Any) -> None:
             """Leave the signals to `stop_requests`."""
+
+        def setup_logging(self, colorize: bool | None = None) -> bool:
+            """Keep the process's logging and warnings: Celery would set up its own."""
+            return True
 
         def start(self) -> None:
             """Run until a stop, and leave nobody waiting for one however that ends."""
@@ -152,7 +155,3 @@ def _worker_class(app: Celery, stop: threading.Event) -> Any:
             super().stop(in_sighandler=in_sighandler, exitcode=exitcode)
 
     return app.subclass_with_self(QueueWorker, name="Worker", reverse="Worker")
-
-
-def _keep_logging(**options: object) -> None:
-    """Keep the process's logging as it is: Celery would set up its own."""

@@ -27,6 +27,8 @@ def test_redis_is_killed_and_comes_back_with_its_data(cluster: Cluster) -> None:
 
     cluster.finish(run)
     assert held.items() <= cluster.tokens(run).items()
+    assert "Connection to broker lost" in cluster.printed()
+    assert "Warning:" not in cluster.printed()  # Celery's, of what it may change one day
 
 
 def test_redis_comes_back_without_its_data(cluster: Cluster) -> None:
