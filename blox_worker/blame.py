@@ -20,7 +20,10 @@ _NODE_FAULT_TEXTS: Final = (
     "CUBLAS_STATUS",
     "DefaultCPUAllocator",
     "No CUDA GPUs are available",
-    "Found no NVIDIA driver",
+    "NVIDIA driver on your system",  # there is none, or it is too old
+    "CUDA driver initialization failed",
+    "cudaGetDeviceCount",  # such as 802: the fabric manager has not started yet
+    "CUDA unknown error",
 )
 
 
