@@ -17,7 +17,7 @@ BLOX_COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude="*" 2
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers check fuzz env image screenshots format clean
+.PHONY: help setup demo test test-containers check fuzz env node image screenshots format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ format: setup ## Format the code
 # Python-free: on a bare node there is Docker alone.
 env: ## Make .env, with new passwords, for `docker compose`; HEAD=ADDRESS of the head on the nodes' network
 	@HEAD="$(HEAD)" containers/make-env
+
+node: ## Make the head's .env, copied into this checkout, that of a further node
+	@containers/make-node
 
 image: ## Build the image of all services, with the commit that it is made of
 	BLOX_COMMIT="$(BLOX_COMMIT)" docker compose build

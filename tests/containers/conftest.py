@@ -78,9 +78,9 @@ def bridge(engine):
 @pytest.fixture(scope="session")
 def head(image, bridge, tmp_path_factory):
     """A head that trains a small run on the CPU, up and well."""
-    stack = Stack(copied_checkout(tmp_path_factory.mktemp("head")), [*HEAD, *CPU])
+    stack = Stack(copied_checkout(tmp_path_factory.mktemp("head")))
     stack.succeed(f"make env HEAD={bridge}")
-    stack.set(**SMALL_RUN)
+    stack.set(COMPOSE_FILE=":".join([*HEAD, *CPU]), **SMALL_RUN)
     stack.up = "docker compose up --detach --wait"
     stack.began = int(time.time())
     try:

@@ -58,24 +58,30 @@ def copied_checkout(folder: Path) -> Path:
 
 
 class Stack:
-    """The services of some compose files in a copy of the checkout, under a project's name."""
+    """The services of some compose files in a copy of the checkout, under a project's name.
 
-    def __init__(self, folder: Path, files: Sequence[str], *, project: str = PROJECT) -> None:
+    Without files they are those that its .env names.
+    """
+
+    def __init__(self, folder: Path, files: Sequence[str] = (), *, project: str = PROJECT) -> None:
         self.folder = folder
         self.project = project
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("BLOX_")}
+        ours = ("BLOX_", "COMPOSE_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self.environment = kept | {
-            "COMPOSE_FILE": ":".join(files),
             "COMPOSE_PROJECT_NAME": project,
             "COMPOSE_PROGRESS": "plain",
             "BLOX_IMAGE": IMAGE,
         }
+        if files:
+            self.environment["COMPOSE_FILE"] = ":".join(files)
 
     def run(self, line: str, **extra: str) -> Ended:
         """Run a command line in the checkout."""
         RAN.append(line)
+        to_file = re.search(r" [<>] ", line) is not None
         done = subprocess.run(
-            shlex.split(line),
+            ["bash", "-c", line] if to_file else shlex.split(line),
             cwd=self.folder,
             env=self.environment | extra,
             stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 import blox
 from tests.certificates import made_certificate
-from tests.containers.stack import CPU, NODE, PROJECT, Stack, copied_checkout
+from tests.containers.stack import IMAGE, PROJECT, Stack, copied_checkout
 from tests.servers import wait_until
 
 LONG_RUNNING = ["redis", "postgres", "scheduler", "worker", "flower"]
@@ -24,11 +25,10 @@ JOBS = 6
 @pytest.fixture(scope="module")
 def node(head, tmp_path_factory):
     """A further node: a worker on a network of its own, with nothing but the head's .env."""
-    stack = Stack(
-        copied_checkout(tmp_path_factory.mktemp("node")), [*NODE, *CPU], project=f"{PROJECT}-node"
-    )
-    stack.up = f"docker compose --file {NODE[0]} --file {CPU[0]} up --detach"
+    stack = Stack(copied_checkout(tmp_path_factory.mktemp("node")), project=f"{PROJECT}-node")
+    stack.up = "docker compose up --detach"
     shutil.copy2(head.folder / ".env", stack.folder / ".env")
+    stack.succeed("make node")
     try:
         stack.succeed(stack.up)
         yield stack
@@ -124,11 +124,13 @@ def test_one_worker_is_killed_and_one_stops_gently_and_the_run_is_finished(head,
     host = head.hostname("worker")
     head.succeed("docker compose stop worker")
     assert head.inspected("worker")["State"]["ExitCode"] == 0
-    assert "stopping as asked" in head.log("worker")
-    workers = {worker["host"]: worker for worker in head.status()["workers"]}
-    assert host not in workers  # it has signed off and given its job back
+    said = head.log("worker")
+    assert "stopping as asked" in said
+    (back,) = re.findall(r"run 1 (a\d{5}) attempt 1 on \S+: given back", said)
+    assert host not in {worker["host"] for worker in head.status()["workers"]}  # signed off
     head.succeed(head.up)
     node.succeed(node.up)
+    assert node.services() == ["data", "worker"]
 
     def finished():
         jobs = head.jobs()
@@ -136,6 +138,8 @@ def test_one_worker_is_killed_and_one_stops_gently_and_the_run_is_finished(head,
         return jobs["succeeded"] == JOBS
 
     wait_until(finished, "all jobs to succeed", 420)
+    taken = f"run 1 {back} attempt 1 on \\S+: taken: goes on after epoch [1-9]"
+    assert re.search(taken, head.log("worker") + node.log("worker"))
     sql = "SELECT count(*), count(DISTINCT arch_index) FROM results"
     printed = head.succeed(f'docker compose exec -T postgres psql -qAtU blox -d blox -c "{sql}"')
     assert printed.strip() == f"{JOBS}|{JOBS}"
@@ -208,6 +212,26 @@ def test_what_was_trained_survives_down_and_up(head):
     assert head.jobs()["succeeded"] == JOBS
     assert len(head.status()["runs"]) == 2  # the one that measures is the other
     wait_until(lambda: "all jobs of run 1" in head.log("scheduler"), "the scheduler to say so")
+
+
+def test_a_backup_brings_the_store_back(head):
+    head.succeed("docker compose exec -T postgres pg_dump -U blox --format=custom blox > blox.dump")
+    in_postgres = "docker compose exec -T postgres"
+    head.succeed(f"{in_postgres} psql -qAtU blox -d blox -c 'DELETE FROM results'")
+    head.succeed("docker compose stop worker")
+    head.succeed("docker compose stop scheduler flower")
+    head.succeed(f"{in_postgres} dropdb -U blox --force blox")
+    head.succeed(f"{in_postgres} createdb -U blox blox")
+    head.succeed(f"{in_postgres} pg_restore -U blox --dbname=blox --exit-on-error < blox.dump")
+    head.succeed(head.up)
+    assert head.jobs()["succeeded"] == JOBS
+    counted = f"{in_postgres} psql -qAtU blox -d blox -c 'SELECT count(*) FROM results'"
+    assert head.succeed(counted).strip() == str(JOBS)
+
+
+def test_an_upgrade_drops_the_image_before_it_alone(head):
+    head.succeed("docker image prune --force --filter label=org.opencontainers.image.title=Blox")
+    head.succeed(f"docker image inspect {IMAGE}")
 
 
 def test_the_certificate_of_an_authority_is_found_in_the_containers(head):

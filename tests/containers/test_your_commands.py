@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from tests.containers.stack import CPU, RAN, ROOT
+from tests.containers.stack import RAN, ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "cluster.md")
 BLOCK = re.compile(r"^```shell\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Where there is no GPU; addresses, commits, and what is measured are a test's own.
 OWN = re.compile(
-    rf" --file {CPU[0]}| HEAD=\S+| BLOX_COMMIT=\S+"
+    r" HEAD=\S+| BLOX_COMMIT=\S+"
     r"| --gpus \w+| --backend \S+| --sample \S+| --indices \S+| --set \S+"
 )
 

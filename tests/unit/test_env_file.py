@@ -1,4 +1,4 @@
-"""`make env`: a file of settings with passwords that nobody else has."""
+"""`make env` and `make node`: a file of settings with passwords that nobody else has."""
 
 from __future__ import annotations
 
@@ -8,20 +8,31 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
-def make_env(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def made_by(
+    script: str, folder: Path, *, umask: int = -1, **variables: str
+) -> subprocess.CompletedProcess[str]:
     (folder / "containers").mkdir(exist_ok=True)
     shutil.copy(ROOT / ".env.example", folder)
-    shutil.copy(ROOT / "containers/make-env", folder / "containers")
+    shutil.copy(ROOT / "containers" / script, folder / "containers")
     return subprocess.run(
-        ["bash", folder / "containers/make-env"],
+        ["bash", folder / "containers" / script],
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
+        umask=umask,
     )
+
+
+def make_env(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    ended = made_by("make-env", folder, **variables)
+    assert ended.returncode == 0, ended.stderr
+    return ended
 
 
 def settings(folder: Path) -> dict[str, str]:
@@ -53,3 +64,72 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
 def test_the_example_has_no_secret() -> None:
     example = (ROOT / ".env.example").read_text().splitlines()
     assert [line for line in example if "PASSWORD=" in line and not line.endswith("=")] == []
+
+
+def test_servers_can_read_what_is_mounted_also_after_a_strict_umask(tmp_path: Path) -> None:
+    mounted = [tmp_path / "containers/redis.conf", tmp_path / "monitoring/grafana/dashboard"]
+    for file in mounted:
+        file.parent.mkdir(parents=True, mode=0o700)
+        file.touch(0o600)
+    made_by("make-env", tmp_path, umask=0o077)
+    for file in mounted:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o644
+        assert stat.S_IMODE(file.parent.stat().st_mode) & 0o055 == 0o055
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+
+
+def test_a_node_has_its_own_services_and_what_it_needs_of_the_heads_settings(
+    tmp_path: Path,
+) -> None:
+    make_env(tmp_path, HEAD="10.0.0.1")
+    of_head = settings(tmp_path)
+    with (tmp_path / ".env").open("a") as file:
+        file.write("BLOX_NODE=head\nCOMPOSE_PROFILES=monitoring\n")
+    (tmp_path / ".env").chmod(0o644)
+    ended = made_by("make-node", tmp_path)
+    assert (ended.returncode, "now that of a further node" in ended.stdout) == (0, True)
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    unused = {"BLOX_FLOWER_PASSWORD", "BLOX_GRAFANA_PASSWORD"}
+    kept = {name: value for name, value in of_head.items() if name not in unused}
+    assert settings(tmp_path) == kept | {"COMPOSE_FILE": "docker-compose.node.yml"}
+    with (tmp_path / ".env").open("a") as file:
+        file.write("BLOX_NODE=other\n")
+    before = (tmp_path / ".env").read_bytes()
+    assert "a node's and stays" in made_by("make-node", tmp_path).stdout
+    assert (tmp_path / ".env").read_bytes() == before
+
+
+def test_a_node_of_servers_of_their_own_need_not_find_the_head(tmp_path: Path) -> None:
+    make_env(tmp_path)
+    assert made_by("make-node", tmp_path).returncode == 1
+    with (tmp_path / ".env").open("a") as file:
+        file.write("BLOX_BROKER_URL=rediss://r\nBLOX_DATABASE_URL=postgresql://p/blox\n")
+    assert made_by("make-node", tmp_path).returncode == 0
+
+
+def test_a_node_of_a_head_without_gpus_has_none_either(tmp_path: Path) -> None:
+    make_env(tmp_path, HEAD="10.0.0.1")
+    with (tmp_path / ".env").open("a") as file:
+        file.write("COMPOSE_FILE=docker-compose.yml:docker-compose.cpu.yml\n")
+    made_by("make-node", tmp_path)
+    files = settings(tmp_path)["COMPOSE_FILE"]
+    assert files == "docker-compose.node.yml:docker-compose.cpu.yml"
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        (None, "there is no .env; copy the head's into this checkout"),
+        ("", "BLOX_HEAD_ADDRESS= in .env, where no other machine finds the head; give its"),
+        ("127.0.0.1", "BLOX_HEAD_ADDRESS=127.0.0.1 in .env, where no other machine finds"),
+    ],
+)
+def test_what_cannot_be_a_node_is_told_in_one_line(
+    tmp_path: Path, env: str | None, told: str
+) -> None:
+    if env is not None:
+        (tmp_path / ".env").write_text(f"BLOX_HEAD_ADDRESS={env}\n")
+    ended = made_by("make-node", tmp_path)
+    assert (ended.returncode, ended.stderr.count("\n"), ended.stdout) == (1, 1, "")
+    assert told in ended.stderr
+    assert (tmp_path / ".env").exists() == (env is not None)
