@@ -59,6 +59,18 @@ class Broker:
             return False
         return True
 
+    def takes_writes(self) -> bool:
+        """Return whether the broker takes what is written, which one that is full does not.
+
+        Never raises BrokerUnavailable.
+        """
+        try:
+            with self._channel() as channel:
+                channel.client.set(f"{self._queue}-health", 1)
+        except BrokerUnavailable:
+            return False
+        return True
+
     def remembers(self, run: Run) -> bool:
         """Return whether the broker has kept its data since `remember` was called for this run."""
         with self._channel() as channel:

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: what the store knows, read anew for each scrape.
+"""Metrics for Prometheus: what the store knows, and whether the broker is well, for each scrape.
 
 Nothing is counted in memory, so that a scheduler that starts again goes on with the same figures,
 and several give the same ones. A figure that nobody knows is left out.
@@ -6,10 +6,9 @@ and several give the same ones. A figure that nobody knows is left out.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Final
 
@@ -19,7 +18,9 @@ from prometheus_client.registry import Collector
 
 from blox_store.errors import StoreError
 from blox_store.store import Store
+from blox_worker.broker import Broker
 from blox_worker.errors import AddressRefused
+from blox_worker.question import Answer, Question
 from blox_worker.run_status import Activity, RunStatus, StoreStatus, WorkerStatus, store_status
 
 LIMIT_S: Final = 5.0  # Prometheus gives a scrape up after 10 s
@@ -86,24 +87,36 @@ _OF_WORKERS: Final[Mapping[str, tuple[str, _WorkerFigure]]] = {
 }
 
 
-class StoreCollector(Collector):
-    """Gives all runs and workers of a store as metrics; `store` is None until it is open.
+class ClusterCollector(Collector):
+    """Gives all runs and workers of a store as metrics, and whether store and broker are well.
 
-    A store that has not answered after `limit_s` seconds is down: `blox_store_up` is 0 then, and
-    nothing is said of runs and workers. `lease_s` is how long a lease lasts without a heartbeat.
+    One that has not answered after `limit_s` seconds is down, and a store that is not watched yet:
+    nothing is said of runs and workers then. `lease_s` is how long a lease lasts without a heartbeat.
     """
 
     def __init__(self, *, lease_s: float, limit_s: float = LIMIT_S) -> None:
-        self.store: Store | None = None
         self._lease_s = lease_s
         self._limit_s = limit_s
-        self._lock = threading.Lock()
-        self._answer: Future[StoreStatus] | None = None
+        self._store: Question[StoreStatus] | None = None
+        self._broker: Question[bool] | None = None
+
+    def watch_store(self, store: Store) -> None:
+        """Tell of this store from now on."""
+        self._store = Question(lambda: store_status(store))
+
+    def watch_broker(self, broker: Broker) -> None:
+        """Tell of this broker from now on."""
+        self._broker = Question(broker.takes_writes)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of this moment."""
-        status = self._status()
-        yield _figure("blox_store_up", "1 if the store answers, else 0.", float(status is not None))
+        store, broker = _asked(self._store), _asked(self._broker)
+        wait([answer for answer in (store, broker) if answer is not None], self._limit_s)
+        status = _told(store)
+        yield _figure("blox_store_up", "1 if the store answers, else 0.", status is not None)
+        if broker is not None:
+            text = "1 if the broker takes what is written, else 0."
+            yield _figure("blox_broker_up", text, _told(broker) is True)
         yield _figure(
             "blox_lease_limit_seconds",
             "Time after which a lease without a heartbeat expires.",
@@ -113,25 +126,19 @@ class StoreCollector(Collector):
             yield from _run_metrics(status.runs)
             yield from _worker_metrics(_once_each(status.workers))
 
-    def _status(self) -> StoreStatus | None:
-        """Return what the store knows, None if it does not say so in time."""
-        if self.store is None:
-            return None
-        try:
-            return self._asked(self.store).result(self._limit_s)
-        except (StoreError, TimeoutError):
-            return None
 
-    def _asked(self, store: Store) -> Future[StoreStatus]:
-        """Return the answer to come; a store that hangs is asked by one thread, not by many."""
-        with self._lock:
-            if self._answer is None or self._answer.done():
-                self._answer = Future()
-                # Not of a pool: the process would wait for its threads at its end.
-                threading.Thread(
-                    target=_ask, args=(store, self._answer), name="metrics", daemon=True
-                ).start()
-            return self._answer
+def _asked(question: Question[Answer] | None) -> Future[Answer] | None:
+    return None if question is None else question.asked()
+
+
+def _told(answer: Future[Answer] | None) -> Answer | None:
+    """Return an answer, None if there is none in time, or the store is away."""
+    if answer is None or not answer.done():
+        return None
+    try:
+        return answer.result()
+    except StoreError:
+        return None
 
 
 @contextmanager
@@ -158,13 +165,6 @@ def serving(collector: Collector, listens_on: tuple[str, int] | None) -> Iterato
     finally:
         server.shutdown()
         server.server_close()
-
-
-def _ask(store: Store, answer: Future[StoreStatus]) -> None:
-    try:
-        answer.set_result(store_status(store))
-    except BaseException as error:  # noqa: BLE001 - whoever waits for the answer gets it
-        answer.set_exception(error)
 
 
 def _run_metrics(runs: Sequence[RunStatus]) -> Iterator[Metric]:

@@ -14,7 +14,7 @@ from blox_store.store import Run, Store
 from blox_worker.broker import Broker
 from blox_worker.celery_app import make_app
 from blox_worker.logs import tell
-from blox_worker.metrics import StoreCollector, serving
+from blox_worker.metrics import ClusterCollector, serving
 from blox_worker.patience import opened, patiently, unless_stopped
 from blox_worker.reaper import Reaper
 from blox_worker.scheduler import ORDERS, Scheduler
@@ -51,7 +51,7 @@ def scheduler(
     if run_id is not None and measured is not None:
         raise click.UsageError("--run and --measure name a run each: one of them is allowed")
     settings, broker = read_settings(WorkerSettings), read_settings(BrokerSettings)
-    metrics = StoreCollector(lease_s=settings.lease_s)
+    metrics = ClusterCollector(lease_s=settings.lease_s)
     url = command_line.database_url(database)
     with (
         serving(metrics, read_settings(MetricsSettings).listens_on),
@@ -59,13 +59,15 @@ def scheduler(
         unless_stopped(stop),
         opened(url, stop=stop) as store,
     ):
-        metrics.store = store
+        metrics.watch_store(store)
         run = patiently(lambda: store.runs.find(run_id, measured=measured), stop=stop)
         reaper = Reaper(store, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
+        queue = Broker(_app(broker, store, run))
+        metrics.watch_broker(queue)
         made = Scheduler(
             store,
             run,
-            Broker(_app(broker, store, run)),
+            queue,
             reaper,
             name=f"{socket.gethostname()}:{os.getpid()}",
             order=order,

@@ -77,6 +77,10 @@ def test_every_expression_gives_data_of_a_simulated_run(simulated: Cluster, tmp_
         assert asked.query('up{job="blox"}')[0]["value"][1] == "1"
         simulated.postgres.start()
         simulated.wait(lambda: not asked.query(rules("alert")["BloxStoreDown"]), "a store up")
+        simulated.redis.stop()
+        simulated.wait(lambda: bool(asked.query(rules("alert")["BloxBrokerDown"])), "a broker down")
+        simulated.redis.start()
+        simulated.wait(lambda: not asked.query(rules("alert")["BloxBrokerDown"]), "a broker up")
         scheduler.kill()
         down = rules("alert")["BloxSchedulerDown"]
         simulated.wait(lambda: bool(asked.query(down)), "a scheduler down")
@@ -101,7 +105,13 @@ def check_that_alerts_are_as_they_should_be(simulated: Cluster, asked: Prometheu
     known = [rule for group in asked.ask("rules")["groups"] for rule in group["rules"]]
     assert len(known) == len(rules("alert")) + len(rules("record"))
     assert {rule["health"] for rule in known} == {"ok"}, known
-    for name in ("BloxSchedulerDown", "BloxStoreDown", "BloxNoWorker", "BloxGpuIdle"):
+    for name in (
+        "BloxSchedulerDown",
+        "BloxStoreDown",
+        "BloxBrokerDown",
+        "BloxNoWorker",
+        "BloxGpuIdle",
+    ):
         assert not asked.query(rules("alert")[name]), name
 
 
@@ -116,7 +126,7 @@ def described_metrics() -> set[str]:
 
 def test_every_alert_is_described_and_fires_in_a_test() -> None:
     alerts = set(rules("alert"))
-    assert len(alerts) == 9
+    assert len(alerts) == 10
     assert set(re.findall(r"^\| `(Blox\w+)` \|", PAGE.read_text(), re.MULTILINE)) == alerts
     tests = yaml.safe_load((ROOT / "tests/assets/alerts_test.yml").read_text())["tests"]
     fired = {

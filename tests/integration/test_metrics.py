@@ -4,16 +4,20 @@ import threading
 import urllib.request
 
 import pytest
+import redis
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
 from blox_store.store import JobState, Lease, Store, WorkerFigures, schema
+from blox_worker.broker import Broker
+from blox_worker.celery_app import make_app
 from blox_worker.errors import AddressRefused
-from blox_worker.metrics import StoreCollector, serving
+from blox_worker.metrics import ClusterCollector, serving
+from blox_worker.question import THREAD
 from tests.results import claimed, made_up_result, made_up_run
-from tests.servers import free_port, own_postgres, wait_until
+from tests.servers import free_port, own_postgres, own_redis, wait_until
 
 LEASE_S = 60.0
 SECRET = "geheim"
@@ -26,8 +30,9 @@ def store(database_url):
 
 
 def collector(store, *, limit_s=30.0):
-    made = StoreCollector(lease_s=LEASE_S, limit_s=limit_s)
-    made.store = store
+    made = ClusterCollector(lease_s=LEASE_S, limit_s=limit_s)
+    if store is not None:
+        made.watch_store(store)
     return made
 
 
@@ -196,13 +201,15 @@ def test_no_password_is_told(store):
     assert SECRET not in text
 
 
+DOWN = {("blox_store_up",): 0, ("blox_lease_limit_seconds",): LEASE_S}
+
+
 def test_before_the_store_is_open_it_is_down():
-    known = figures(exposed(collector(None)))
-    assert known == {("blox_store_up",): 0, ("blox_lease_limit_seconds",): LEASE_S}
+    assert figures(exposed(collector(None))) == DOWN
 
 
 def asking():
-    return [thread for thread in threading.enumerate() if thread.name == "metrics"]
+    return [thread for thread in threading.enumerate() if thread.name == THREAD]
 
 
 def test_a_store_that_hangs_or_is_away_is_down_until_it_answers():
@@ -213,8 +220,7 @@ def test_a_store_that_hangs_or_is_away_is_down_until_it_answers():
         try:
             server.freeze()
             for _ in range(3):
-                known = figures(exposed(hasty))
-                assert known == {("blox_store_up",): 0, ("blox_lease_limit_seconds",): LEASE_S}
+                assert figures(exposed(hasty)) == DOWN
             assert len(asking()) == 1
         finally:
             server.thaw()
@@ -224,6 +230,25 @@ def test_a_store_that_hangs_or_is_away_is_down_until_it_answers():
         assert figures(exposed(patient))["blox_store_up",] == 0
         server.start()
         assert of_run(figures(exposed(patient)), "blox_run_size_jobs", run.id) == 2
+
+
+def test_a_broker_that_takes_no_writes_is_down_until_it_does():
+    with own_redis() as server, redis.Redis.from_url(server.url) as client:
+        made = collector(None)
+
+        def is_up():
+            return figures(exposed(made))["blox_broker_up",]
+
+        made.watch_broker(Broker(make_app(server.url, "a" * 32, timeout_s=1)))
+        assert is_up() == 1
+        client.config_set("maxmemory", 1)
+        assert is_up() == 0
+        client.config_set("maxmemory", 0)
+        assert is_up() == 1
+        server.stop()
+        assert is_up() == 0
+        server.start()
+        assert is_up() == 1
 
 
 def test_metrics_are_served_by_http_within_the_block(store):
