@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from celery import Celery
 from sqlalchemy import select
 
 from blox_core.recipe import Recipe, preset
@@ -109,9 +110,13 @@ class Cluster:
         self.processes.append(process)
         return process
 
+    def app(self) -> Celery:
+        """Return the application of the store on the broker."""
+        return make_app(self.redis.url, self.store.id)
+
     def broker(self) -> Broker:
         """Return the scheduler's side of the queue."""
-        return Broker(make_app(self.redis.url, self.store.id))
+        return Broker(self.app())
 
     def job(self, run: Run, index: int) -> Job:
         """Return a job as the store has it."""

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import kombu
 import psutil
 import psycopg
 import redis
 
 from blox_store.store import DueJob, Run
+from blox_worker.celery_app import TASK
 from tests.cluster import Cluster
 from tests.servers import wait_until
 
@@ -246,3 +248,15 @@ def commits_of_results_hang(cluster: Cluster) -> Iterator[Callable[[], bool]]:
 def deliver(cluster: Cluster, run: Run, index: int, times: int) -> None:
     """Put the message of a job into the queue so many times."""
     cluster.broker().publish(run, [DueJob(arch_index=index, priority=0)] * times)
+
+
+def deliver_pickled(cluster: Cluster, content: object) -> None:
+    """Put a message into the queue whose body is a pickle, as who knows its password could."""
+    app = cluster.app()
+    with app.connection_for_write() as connection:
+        kombu.Producer(connection).publish(
+            content,
+            routing_key=app.conf.task_default_queue,
+            serializer="pickle",
+            headers={"task": TASK, "id": "p"},
+        )

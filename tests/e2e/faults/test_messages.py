@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
+
+import redis
 
 from blox_store.store import JobState, Run
 from tests import faults
@@ -42,6 +46,32 @@ def test_messages_of_what_is_not_in_the_store_are_forgotten(cluster: Cluster) ->
     cluster.finish(run)
     assert cluster.broker().waiting() == 0  # none came back from the worker that was stopped
     assert "Traceback" not in cluster.printed()
+
+
+class Touched:
+    """What makes a file where it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self._file,)
+
+
+def test_messages_are_json_and_a_pickle_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+    run = cluster.make_run(1)
+    faults.deliver(cluster, run, 0, times=1)
+    with redis.Redis.from_url(cluster.redis.url) as client:
+        (key,) = client.keys(f"{cluster.app().conf.task_default_queue}*")  # by priority
+        (message,) = client.lrange(key, 0, -1)
+    assert json.loads(message)["content-type"] == "application/json"
+    faults.deliver_pickled(cluster, Touched(tmp_path / "touched"))
+
+    cluster.launcher("0")
+    cluster.wait(lambda: not cluster.broker().waiting(), "both messages to be taken")
+    cluster.wait(lambda: "Refusing to deserialize" in cluster.printed(), "the refusal")
+    cluster.finish(run)
+    assert not (tmp_path / "touched").exists()
 
 
 def test_run_is_paused_with_a_full_queue(cluster: Cluster) -> None:
