@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from blox_store.store import Job, JobState, Lease
+from blox_store.store import JobState, Lease, ReapedJob
 from blox_worker.wording import name_of
 
 logger = logging.getLogger(__name__)
@@ -21,14 +21,22 @@ def log_refusal(run_id: int, arch_index: int, worker: str, reason: str) -> None:
     _log(logging.INFO, run_id, arch_index, worker, "not taken", reason)
 
 
-def log_reaped(job: Job) -> None:
+def log_reaped(job: ReapedJob) -> None:
     """Say of a job whose lease has expired, or that waited in vain, what becomes of it."""
     if job.state is JobState.FAILED:
         event, detail = "given up", job.error or ""
     else:
         event = "lease expired"
         detail = f"after epoch {job.epoch}; it goes on, with {job.attempts} attempts that count"
-    _log(logging.WARNING, job.run_id, job.arch_index, job.worker, event, detail)
+    _log(
+        logging.WARNING,
+        job.run_id,
+        job.arch_index,
+        job.worker,
+        event,
+        detail,
+        attempt=job.attempt,
+    )
 
 
 def _log(

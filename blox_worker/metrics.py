@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -111,7 +111,8 @@ class ClusterCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of this moment."""
         store, broker = _asked(self._store), _asked(self._broker)
-        wait([answer for answer in (store, broker) if answer is not None], self._limit_s)
+        to_come: list[Future[Any]] = [one for one in (store, broker) if one is not None]
+        wait(to_come, self._limit_s)
         status = _told(store)
         yield _figure("blox_store_up", "1 if the store answers, else 0.", status is not None)
         if broker is not None:

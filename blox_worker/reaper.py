@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from blox_store.store import Job, Store
+from blox_store.store import ReapedJob, Store
 
 
 class Reaper:
@@ -20,7 +20,7 @@ class Reaper:
         """Let one whole lease pass from now on, as after an outage of the store."""
         self._ready_at = time.monotonic() + self._lease_s
 
-    def reap(self) -> list[Job]:
+    def reap(self) -> list[ReapedJob]:
         """End the expired leases, once the time for it has come, and return their jobs."""
         if time.monotonic() < self._ready_at:
             return []

@@ -18,7 +18,7 @@ from blox_store.store.database import Database
 from blox_store.store.job_rows import CLAIMABLE, is_due, is_job, job_columns, job_of
 from blox_store.store.leases import NO_LEASE, change, lease_lost, renew
 from blox_store.store.stored_text import stored_text
-from blox_store.store.values import Attempt, DueJob, Job, JobState, Lease, NoClaim, Run
+from blox_store.store.values import Attempt, DueJob, Job, JobState, Lease, NoClaim, ReapedJob, Run
 from blox_store.store.workers import living_workers
 
 _JOBS = schema.jobs.c
@@ -127,7 +127,7 @@ class Jobs:
             connection.execute(update(schema.jobs).where(is_job(*key)).values(outcome))
             return judged.state
 
-    def reap(self, *, max_attempts: int) -> list[Job]:
+    def reap(self, *, max_attempts: int) -> list[ReapedJob]:
         """End all expired leases and return the jobs that had them, and those that have failed.
 
         An expired lease counts as an attempt unless an epoch was finished under it, further than

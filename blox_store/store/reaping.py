@@ -13,7 +13,7 @@ from blox_store.store.attempts import Verdict, count_attempts, tried_by, verdict
 from blox_store.store.clock import now_s
 from blox_store.store.job_rows import IS_PENDING, IS_RUNNING, is_job, job_columns, job_of
 from blox_store.store.leases import NO_LEASE
-from blox_store.store.values import Job, JobState
+from blox_store.store.values import JobState, ReapedJob
 from blox_store.store.worker_name import own_places
 from blox_store.store.workers import living_workers
 
@@ -29,7 +29,7 @@ def may_reap(connection: Connection) -> bool:
     return bool(connection.scalar(found))
 
 
-def reap(connection: Connection, max_attempts: int) -> list[Job]:
+def reap(connection: Connection, max_attempts: int) -> list[ReapedJob]:
     """End the expired leases, and the jobs that waited in vain; return both.
 
     Rows that another transaction is changing are passed over: of two reapers one counts.
@@ -45,7 +45,7 @@ def reap(connection: Connection, max_attempts: int) -> list[Job]:
     ]
 
 
-def _end_expired(connection: Connection, living: LivingIn, max_attempts: int) -> list[Job]:
+def _end_expired(connection: Connection, living: LivingIn, max_attempts: int) -> list[ReapedJob]:
     rows = _locked(connection, _has_expired())
     counted = {_key(row): row for row in rows if not _has_come_further(row)}
     count_attempts(connection, map(_attempt, counted.values()))
@@ -61,11 +61,11 @@ def _end_expired(connection: Connection, living: LivingIn, max_attempts: int) ->
             changes |= {"attempts": attempts, "error": _lost(row), **_outcome(judged)}
         else:
             changes |= {"furthest_epoch": row.epoch}
-        ended.append(_changed(connection, row, changes))
+        ended.append(_changed(connection, row, changes, attempt=row.attempts + 1))
     return ended
 
 
-def _end_waits(connection: Connection, living: LivingIn, max_attempts: int) -> list[Job]:
+def _end_waits(connection: Connection, living: LivingIn, max_attempts: int) -> list[ReapedJob]:
     """End the waits of jobs for workers that do not live any more; return the jobs that failed.
 
     While no worker lives at all, a job that may fail waits on: the next one to come shows more.
@@ -77,7 +77,7 @@ def _end_waits(connection: Connection, living: LivingIn, max_attempts: int) -> l
         alive = living(row.run_id)
         if alive or row.attempts < max_attempts:
             judged = verdict(row.attempts, max_attempts, tried=tried[_key(row)], living=alive)
-            changed.append(_changed(connection, row, _outcome(judged)))
+            changed.append(_changed(connection, row, _outcome(judged), attempt=row.attempts))
     return [job for job in changed if job.state is JobState.FAILED]
 
 
@@ -86,14 +86,16 @@ def _locked(connection: Connection, condition: ColumnElement[bool]) -> list[Row[
     return list(connection.execute(rows.with_for_update(skip_locked=True)))
 
 
-def _changed(connection: Connection, row: Row[Any], changes: dict[str, Any]) -> Job:
+def _changed(
+    connection: Connection, row: Row[Any], changes: dict[str, Any], *, attempt: int
+) -> ReapedJob:
     changed = connection.execute(
         update(schema.jobs)
         .where(is_job(*_key(row)))
         .values(updated_s=now_s(), **changes)
         .returning(*job_columns())
     )
-    return job_of(changed.mappings().one())
+    return ReapedJob(**vars(job_of(changed.mappings().one())), attempt=attempt)
 
 
 def _has_expired() -> ColumnElement[bool]:

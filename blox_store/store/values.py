@@ -114,6 +114,13 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReapedJob(Job):
+    """A job whose lease was ended, or that waited in vain; `attempt` is the number of its last."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeasuredDevice:
     """How the latencies of a device were measured, and on what: `DeviceIdentity` as dictionaries.
 

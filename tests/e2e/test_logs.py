@@ -97,8 +97,7 @@ def check_events(events: list[dict[str, Any]], expected: dict[str, set[str]]) ->
         assert event["index"] in (FAILING, OTHER, GIVEN_BACK)
         assert event["worker"].startswith("gpu0@")
         levels[event["event"]].add(event["level"])
-        if event["event"] != "lease expired":
-            assert event["attempt"] in ((1, 2, 3) if event["index"] == FAILING else (1,))
+        assert event["attempt"] in ((1, 2, 3) if event["index"] == FAILING else (1,))
     assert expected.items() <= dict(levels).items(), levels
     of_one = [one["event"] for one in events if one["index"] == FAILING]
     assert of_one == ["taken", "failed", "taken", "failed", "taken", "given up"]

@@ -284,7 +284,9 @@ def test_expired_lease_is_ended_and_its_job_published(store, run, app, caplog) -
     with scheduling(store, run, app):
         wait_until(counted(store, run, JobState.QUEUED, 1), "the job to be queued")
     assert job(store, run, 4).attempts == 0
-    assert "run 1 a00004 on w0@here: lease expired: after epoch 1; it goes on" in caplog.text
+    assert (
+        "run 1 a00004 attempt 1 on w0@here: lease expired: after epoch 1; it goes on" in caplog.text
+    )
 
 
 def test_last_attempt_that_expires_is_told_with_its_error(store, run, app, caplog) -> None:
@@ -293,7 +295,7 @@ def test_last_attempt_that_expires_is_told_with_its_error(store, run, app, caplo
     expire(store, run, 4)
     assert scheduler(store, run, app).run(threading.Event())
     assert job(store, run, 4).state is JobState.FAILED
-    assert f"run 1 a00004 on w0@here: given up: {job(store, run, 4).error}" in caplog.text
+    assert f"run 1 a00004 attempt 1 on w0@here: given up: {job(store, run, 4).error}" in caplog.text
 
 
 def test_no_lease_is_ended_right_after_everything_stood_still(store, run, app, monkeypatch) -> None:

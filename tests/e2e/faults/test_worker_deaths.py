@@ -62,7 +62,10 @@ def wait_until_given_back(cluster, run, index):
 
 def has_expired(cluster, job):
     """Whether the scheduler has ended a lease of a job, which was not given back then."""
-    said = f"run {job.run_id} {name_of(job.arch_index)} on {job.worker}: lease expired: "
+    attempt = job.attempts + 1
+    said = (
+        f"run {job.run_id} {name_of(job.arch_index)} attempt {attempt} on {job.worker}: lease exp"
+    )
     return said in cluster.printed()
 
 

@@ -51,11 +51,12 @@ def test_an_expired_lease_under_which_an_epoch_was_finished_does_not_count(store
     lease = claim(store, run, 3, lease_s=SHORT_S)
     store.jobs.heartbeat(lease, 1)
     expire(store, run, 3)
-    assert [job.attempts for job in store.jobs.reap(max_attempts=1)] == [0]
+    (reaped,) = store.jobs.reap(max_attempts=1)
+    assert (reaped.attempts, reaped.attempt) == (0, 1)
     claim(store, run, 3, lease_s=SHORT_S)  # resumes at epoch 1 and finishes none
     expire(store, run, 3)
     (reaped,) = store.jobs.reap(max_attempts=1)
-    assert (reaped.attempts, reaped.state) == (1, JobState.FAILED)
+    assert (reaped.attempts, reaped.attempt, reaped.state) == (1, 1, JobState.FAILED)
     assert claim(store, run, 3) is NoClaim.ENDED
 
 
