@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor
@@ -60,7 +61,10 @@ def runner(step: Step, recipe: Recipe, device: torch.device) -> Callable[[Positi
 
 
 def record_graph(step: Callable[[], object], changed: Sequence[Tensor]) -> Replay:
-    """Record a step in a CUDA graph and return its replay; `changed` is left as it was."""
+    """Record a step in a CUDA graph and return its replay; `changed` is left as it was.
+
+    The replay reads memory at the places of the recording, and keeps the step, whose memory it is.
+    """
     with _kept(changed):
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
@@ -72,7 +76,18 @@ def record_graph(step: Callable[[], object], changed: Sequence[Tensor]) -> Repla
         # What other threads ask of the GPU meanwhile, such as to copy a checkpoint, is allowed.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             step()
-    return graph.replay
+    return _Recording(graph, step)
+
+
+@dataclass(frozen=True)
+class _Recording:
+    """A recorded step, which is kept so that nobody else is given the memory that it reads."""
+
+    graph: Any
+    step: Callable[[], object]
+
+    def __call__(self) -> None:
+        self.graph.replay()
 
 
 @contextmanager

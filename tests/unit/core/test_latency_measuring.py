@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +15,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from blox_core import compiled
 from blox_core.compiled import blocks_of
 from blox_core.errors import ArchitectureError, CannotMeasure, ExtraMissing, LatencyError
 from blox_core.latency import backends, pinning, preset, this_device
-from blox_core.latency.backends import onnx_forward, torch_forward
+from blox_core.latency.backends import onnx_forward, ready, torch_forward
 from blox_core.latency.measurement import LatencyMeasurement
 from blox_core.latency.measuring import measure, noise_images
 from blox_core.latency.pinning import pinned, usable_cores
@@ -232,27 +235,64 @@ def own_cores() -> set[int]:
     return os.sched_getaffinity(0)
 
 
-def test_a_gpu_is_timed_by_its_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[str] = []
+@pytest.fixture
+def fake_events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace the events of a GPU, between any two of which are 1.5 ms; return what was asked."""
+    asked: list[str] = []
 
     class Event:
         def __init__(self, *, enable_timing: bool) -> None:
             assert enable_timing
 
         def record(self) -> None:
-            calls.append("record")
+            asked.append("record")
 
         def synchronize(self) -> None:
-            calls.append("synchronize")
+            asked.append("synchronize")
 
         def elapsed_time(self, end: Event) -> float:
             assert end is not self
             return 1.5
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    run = backends._by_events(lambda: calls.append("forward"))
+    return asked
+
+
+class OnTheCpu(TorchFunctionMode):
+    """Moves to the CPU what is to be moved to a GPU."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if "device" in given:
+            given = given | {"device": "cpu"}
+        return func(*["cpu" if isinstance(a, torch.device) else a for a in args], **given)
+
+
+def test_a_gpu_is_timed_by_its_own_clock(fake_events: list[str]) -> None:
+    run = backends._by_events(lambda: fake_events.append("forward"))
     assert run() == Timed(1.5, 1.5)
-    assert calls == ["record", "forward", "record", "synchronize"]
+    assert fake_events == ["record", "forward", "record", "synchronize"]
+
+
+def test_images_live_as_long_as_what_replays_a_recording_of_them(
+    fake_cuda: list[str], fake_events: list[str]
+) -> None:
+    """A replay reads them where they were, whoever has been given that memory since."""
+    protocol = replace(preset("torch-cuda"), **SMALL)
+    network, read = build_model(ALL_OPS, 10, 4), []
+    network.register_forward_pre_hook(lambda _, args: read.append(weakref.ref(args[0])))
+    with OnTheCpu():
+        run = ready(network, noise_images(protocol), protocol)
+    assert fake_cuda == ["wait", "warm-up", "wait", "thread_local"]
+    assert run() == Timed(1.5, 1.5)
+    assert fake_cuda[-1] == "replay"
+    assert len(read) == 4  # three to warm up, and the recording
+    assert all(images() is not None for images in read)
+    del run
+    gc.collect()
+    assert all(images() is None for images in read)
 
 
 class TestDevice:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -93,39 +92,6 @@ def test_what_a_step_changes_is_told() -> None:
                 tensor.copy_(value)
         step(positions)
         assert all(map(torch.equal, step.changed, once))
-
-
-class FakeGraph:
-    """Stands for torch's CUDA graph: knows what was recorded last."""
-
-    recorded: Callable[[], None]
-
-    def replay(self) -> None:
-        self.recorded()
-
-
-@pytest.fixture
-def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Replace what `record_graph` asks of a GPU; return a list of what it asked."""
-    asked: list[str] = []
-
-    class Stream:
-        def wait_stream(self, other: Stream) -> None:
-            asked.append("wait")
-
-    @contextmanager
-    def within(what: str) -> Iterator[None]:
-        asked.append(what)
-        yield
-
-    monkeypatch.setattr(torch.cuda, "Stream", Stream)
-    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
-    monkeypatch.setattr(torch.cuda, "stream", lambda _: within("warm-up"))
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
-    monkeypatch.setattr(
-        torch.cuda, "graph", lambda _, capture_error_mode: within(capture_error_mode)
-    )
-    return asked
 
 
 def test_recording_leaves_everything_as_it_was(fake_cuda: list[str]) -> None:
