@@ -7,9 +7,11 @@ holds them. A process in a container sees those of others only if they share the
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -19,7 +21,13 @@ from blox_store.errors import SettingsError
 from blox_worker.errors import DeviceBusy
 from blox_worker.gpus import CPU, VISIBLE, installed, visible
 
+logger = logging.getLogger(__name__)
+
 _LOOK_EVERY_S: Final = 0.2
+_TELL_AFTER_S: Final = 5.0  # two jobs that follow each other wait for less
+# Who is waited for.
+_ALONE: Final = "trainings or another measurement use it"
+_TOGETHER: Final = "a measurement has it alone, or waits to have it"
 _FOR_ALL_USERS: Final = 0o644  # a lock needs no more than to read
 
 
@@ -40,26 +48,23 @@ class DeviceLock:
     def held(self, *, alone: bool, stop: threading.Event) -> Iterator[None]:
         """Hold the lock, alone or with others; waits until that is possible.
 
-        Raises DeviceBusy if a stop is requested meanwhile, and SettingsError if the folder of the
-        locks cannot be used.
+        A wait that lasts is one warning of the log. Raises DeviceBusy if a stop is requested
+        meanwhile, and SettingsError if the folder of the locks cannot be used.
         """
         kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        wait = _Wait(self.name, _ALONE if alone else _TOGETHER, stop)
         with ExitStack() as stack:
             with ExitStack() as waiting:
-                waiting.enter_context(self._taken(self._turn, kind, stop))
-                stack.enter_context(self._taken(self._path, kind, stop))
+                waiting.enter_context(self._taken(self._turn, kind, wait))
+                stack.enter_context(self._taken(self._path, kind, wait))
             yield
 
     @contextmanager
-    def _taken(self, path: Path, kind: int, stop: threading.Event) -> Iterator[None]:
+    def _taken(self, path: Path, kind: int, wait: _Wait) -> Iterator[None]:
         descriptor = self._opened(path)
         try:
             while not _locks(descriptor, kind):
-                if stop.wait(_LOOK_EVERY_S):
-                    raise DeviceBusy(
-                        f"device {self.name} is in use: a measurement has it alone, trainings "
-                        f"together ({path}); stopped while waiting for it"
-                    )
+                wait.a_moment(path)
             yield
         finally:
             os.close(descriptor)  # which gives the lock back
@@ -76,6 +81,27 @@ class DeviceLock:
             raise SettingsError(
                 f"{path}: {error.strerror}; BLOX_LOCK_DIR has to be a folder that can be written to"
             ) from error
+
+
+class _Wait:
+    """A wait for a device, until a stop; if it lasts the log says so, once."""
+
+    def __init__(self, name: str, why: str, stop: threading.Event) -> None:
+        self._name = name
+        self._why = why
+        self._stop = stop
+        self._tell_at_s = time.monotonic() + _TELL_AFTER_S
+        self._is_told = False
+
+    def a_moment(self, path: Path) -> None:
+        """Wait until it is time to look again; raise DeviceBusy if a stop is requested."""
+        if self._stop.wait(_LOOK_EVERY_S):
+            raise DeviceBusy(
+                f"device {self._name} is in use: {self._why} ({path}); stopped while waiting for it"
+            )
+        if not self._is_told and time.monotonic() >= self._tell_at_s:
+            logger.warning("waiting for device %s: %s (%s)", self._name, self._why, path)
+            self._is_told = True
 
 
 def _make(path: Path) -> None:

@@ -94,6 +94,34 @@ def test_a_stop_ends_the_waiting(tmp_path):
             pytest.fail("it was held by another process")
 
 
+WAITS = "waiting for device cpu: a measurement has it alone, or waits to have it"
+
+
+@pytest.mark.parametrize(("tell_after_s", "told"), [(0.0, [WAITS]), (60.0, [])])
+def test_a_wait_that_lasts_is_told_once(tmp_path, monkeypatch, caplog, tell_after_s, told):
+    monkeypatch.setattr("blox_worker.device_lock._TELL_AFTER_S", tell_after_s)
+
+    class Stop(threading.Event):
+        looks = 0
+
+        def wait(self, timeout=None):
+            """Let no time pass, and the other process end after three looks."""
+            self.looks += 1
+            if self.looks == 3:
+                process.kill()
+                process.wait()
+            return False
+
+    stop = Stop()
+    with (
+        other_process(tmp_path, alone=True) as process,
+        DeviceLock(tmp_path, "cpu").held(alone=False, stop=stop),
+    ):
+        assert stop.looks == 3
+    path = tmp_path / "blox-device-cpu.lock"
+    assert [record.message for record in caplog.records] == [f"{text} ({path})" for text in told]
+
+
 @pytest.mark.parametrize(
     ("visible", "device", "name"),
     [
