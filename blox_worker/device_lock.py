@@ -61,13 +61,24 @@ class DeviceLock:
 
     @contextmanager
     def _taken(self, path: Path, kind: int, wait: _Wait) -> Iterator[None]:
-        descriptor = self._opened(path)
+        while (descriptor := self._locked(path, kind)) is None:
+            wait.a_moment(path)
         try:
-            while not _locks(descriptor, kind):
-                wait.a_moment(path)
             yield
         finally:
             os.close(descriptor)  # which gives the lock back
+
+    def _locked(self, path: Path, kind: int) -> int | None:
+        """Return the descriptor of a file that is locked now, None if others have it."""
+        descriptor = self._opened(path)
+        with ExitStack() as stack:
+            stack.callback(os.close, descriptor)
+            # Whoever cleans up temporary files may have deleted it since it was opened: the next
+            # comer locks a new one.
+            if not _locks(descriptor, kind) or not _is_at(descriptor, path):
+                return None
+            stack.pop_all()
+        return descriptor
 
     def _opened(self, path: Path) -> int:
         try:
@@ -118,6 +129,14 @@ def _locks(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Return whether an open file is still the one of this path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _gpu(device: str) -> str:

@@ -5,10 +5,12 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from blox_store.errors import SettingsError
+from blox_worker import device_lock
 from blox_worker.device_lock import DeviceLock
 from blox_worker.errors import DeviceBusy
 from blox_worker.gpus import Gpu
@@ -120,6 +122,34 @@ def test_a_wait_that_lasts_is_told_once(tmp_path, monkeypatch, caplog, tell_afte
         assert stop.looks == 3
     path = tmp_path / "blox-device-cpu.lock"
     assert [record.message for record in caplog.records] == [f"{text} ({path})" for text in told]
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_file_that_is_deleted_while_it_is_waited_for_locks_nobody_out(
+    tmp_path, monkeypatch, is_replaced
+):
+    locks, times, path = device_lock._locks, [], tmp_path / "blox-device-cpu.lock"
+
+    def locks_after_a_cleaning(descriptor, kind):
+        times.append(kind)
+        if len(times) == 2:  # the first is the turn
+            path.unlink()
+            if is_replaced:
+                path.touch()
+        return locks(descriptor, kind)
+
+    monkeypatch.setattr(device_lock, "_LOOK_EVERY_S", 0)
+    monkeypatch.setattr(device_lock, "_locks", locks_after_a_cleaning)
+    with DeviceLock(tmp_path, "cpu").held(alone=True, stop=threading.Event()):
+        assert not is_free(tmp_path, alone=False)
+        assert len(open_files(tmp_path)) == 1
+    assert open_files(tmp_path) == []
+
+
+def open_files(folder):
+    """The files of a folder that this process has open."""
+    places = [entry.readlink() for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
+    return [place for place in places if place.is_relative_to(folder)]
 
 
 @pytest.mark.parametrize(
