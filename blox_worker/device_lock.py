@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import tempfile
 import threading
 import time
@@ -19,7 +20,7 @@ from typing import Final
 
 from blox_store.errors import SettingsError
 from blox_worker.errors import DeviceBusy
-from blox_worker.gpus import CPU, VISIBLE, installed, visible
+from blox_worker.gpus import CPU, VISIBLE, installed, visible, whole_gpu
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ _TELL_AFTER_S: Final = 5.0  # two jobs that follow each other wait for less
 # Who is waited for.
 _ALONE: Final = "trainings or another measurement use it"
 _TOGETHER: Final = "a measurement has it alone, or waits to have it"
+_UUID: Final = re.compile("GPU-[0-9a-f-]{36}")
+_SHARE: Final = "MIG-"
 _FOR_ALL_USERS: Final = 0o644  # a lock needs no more than to read
 
 
@@ -142,10 +145,17 @@ def _is_at(descriptor: int, path: Path) -> bool:
 def _gpu(device: str) -> str:
     """Return the UUID of a torch device such as `cuda:1`, by which every process knows that GPU.
 
-    Without a driver to ask it is the entry in CUDA_VISIBLE_DEVICES, else the number.
+    Of a share of a GPU (MIG) it is the GPU's. Without a driver to ask it is the entry in
+    CUDA_VISIBLE_DEVICES, else the number.
     """
     _, _, place = device.partition(":")
     number, value = int(place or 0), os.environ.get(VISIBLE)
     entries = [entry.strip() for entry in (value or "").split(",") if entry.strip()]
+    entry = entries[number] if number < len(entries) else ""
+    if _UUID.fullmatch(entry):
+        # The driver's management library can be lost to a container whose CUDA still works.
+        return entry
+    if entry.startswith(_SHARE):
+        return whole_gpu(entry) or entry
     names = [gpu.uuid for gpu in visible(installed(), value)] or entries
     return names[number] if number < len(names) else str(number)

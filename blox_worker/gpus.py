@@ -160,19 +160,52 @@ def installed() -> list[Gpu]:
     """Return all GPUs of this machine, none without a driver; DeviceMissing if it does not answer."""
     import pynvml  # here, because most commands have no use for it
 
-    try:
-        pynvml.nvmlInit()
-    except (pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_DriverNotLoaded):
+    if not _has_driver():
         return []
-    except pynvml.NVMLError as error:
-        raise DeviceMissing(
-            f"the NVIDIA driver does not answer ({error}); see what nvidia-smi says"
-        ) from error
     try:
         asked = [_asked(number) for number in range(pynvml.nvmlDeviceGetCount())]
     finally:
         pynvml.nvmlShutdown()
     return [gpu for gpu in asked if gpu is not None]
+
+
+def whole_gpu(share: str) -> str | None:
+    """Return the UUID of the GPU of which one with a UUID of `MIG-` is a share; None without a driver.
+
+    Raises DeviceMissing if the driver does not answer, or knows no such share.
+    """
+    import pynvml
+
+    if not _has_driver():
+        return None
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByUUID(share)
+        uuid: str = pynvml.nvmlDeviceGetUUID(
+            pynvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)
+        )
+    except pynvml.NVMLError as error:
+        raise DeviceMissing(
+            f"{VISIBLE} has {share!r}, and the NVIDIA driver does not say of which GPU that is a "
+            f"share ({error}); give a UUID as 'nvidia-smi -L' shows it"
+        ) from error
+    finally:
+        pynvml.nvmlShutdown()
+    return uuid
+
+
+def _has_driver() -> bool:
+    """Return whether there is an NVIDIA driver, which is to be shut down after it was asked."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except (pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_DriverNotLoaded):
+        return False
+    except pynvml.NVMLError as error:
+        raise DeviceMissing(
+            f"the NVIDIA driver does not answer ({error}); see what nvidia-smi says"
+        ) from error
+    return True
 
 
 def _asked(number: int) -> Gpu | None:

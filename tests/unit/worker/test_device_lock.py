@@ -7,14 +7,16 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+import pynvml
 import pytest
 
 from blox_store.errors import SettingsError
 from blox_worker import device_lock
 from blox_worker.device_lock import DeviceLock
-from blox_worker.errors import DeviceBusy
+from blox_worker.errors import DeviceBusy, DeviceMissing
 from blox_worker.gpus import Gpu
 
+UUID = "GPU-8f1c6b1e-0d2a-4c55-9a3e-6d4f0b7e2c10"
 HOLD = """
 import sys, threading
 from pathlib import Path
@@ -193,6 +195,29 @@ def test_a_gpu_has_one_name_however_a_process_comes_to_see_it(tmp_path, monkeypa
     assert DeviceLock(tmp_path, "cuda").name == "GPU-11"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-11")
     assert DeviceLock(tmp_path, "cuda").name == "GPU-11"
+
+
+def test_shares_of_a_gpu_have_the_lock_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(device_lock, "whole_gpu", {"MIG-a": UUID, "MIG-b": UUID}.get)
+    names = []
+    for visible in ("MIG-a", "MIG-b", UUID, "MIG-of-nobody"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        names.append(DeviceLock(tmp_path, "cuda").name)
+    assert names == [UUID, UUID, UUID, "MIG-of-nobody"]
+
+
+def test_a_driver_that_is_lost_is_not_asked_for_a_uuid_that_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(pynvml, "nvmlInit", lost)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", f"1, {UUID}")
+    assert DeviceLock(tmp_path, "cuda:1").name == UUID
+    for visible in ("1", UUID[:-1], "MIG-a"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        with pytest.raises(DeviceMissing, match="does not answer"):
+            DeviceLock(tmp_path, "cuda")
+
+
+def lost():
+    raise pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN)
 
 
 def test_a_folder_that_cannot_be_used(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from blox_store.errors import SettingsError
 from blox_worker.errors import DeviceMissing
-from blox_worker.gpus import Gpu, chosen, inventory, slots, visible
+from blox_worker.gpus import Gpu, chosen, inventory, slots, visible, whole_gpu
 from blox_worker.settings import WorkerSettings
 
 GPUS = [
@@ -25,7 +25,9 @@ def settings(pretended=None):
 def driver(monkeypatch):
     """An NVIDIA driver that knows these names by number; an error in place of one is raised."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    state = SimpleNamespace(names=["NVIDIA H100", "NVIDIA H100"], init=None, shut_down=0)
+    state = SimpleNamespace(
+        names=["NVIDIA H100", "NVIDIA H100"], init=None, shares={"MIG-a": 1}, shut_down=0
+    )
 
     def init():
         if state.init is not None:
@@ -36,6 +38,11 @@ def driver(monkeypatch):
             raise pynvml.NVMLError(state.names[number])
         return number
 
+    def share(uuid):
+        if uuid not in state.shares:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        return uuid
+
     def shutdown():
         state.shut_down += 1
 
@@ -45,6 +52,8 @@ def driver(monkeypatch):
         "nvmlDeviceGetCount": lambda: len(state.names),
         "nvmlDeviceGetHandleByIndex": handle,
         "nvmlDeviceGetName": lambda number: state.names[number],
+        "nvmlDeviceGetHandleByUUID": share,
+        "nvmlDeviceGetDeviceHandleFromMigDeviceHandle": lambda uuid: state.shares[uuid],
         "nvmlDeviceGetUUID": lambda number: f"GPU-{number}",
     }.items():
         monkeypatch.setattr(pynvml, name, function)
@@ -83,6 +92,22 @@ def test_a_driver_that_does_not_answer_is_no_machine_without_gpus(driver):
     driver.init = pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH
     with pytest.raises(DeviceMissing, match=r"the NVIDIA driver does not answer \(RM has det.*smi"):
         inventory(settings())
+
+
+def test_a_share_is_of_a_gpu(driver):
+    assert whole_gpu("MIG-a") == "GPU-1"
+    assert driver.shut_down == 1
+
+
+def test_a_share_that_the_driver_does_not_know_is_one_clear_line(driver):
+    with pytest.raises(DeviceMissing, match=r"has 'MIG-b', and .* \(Not Found\); give a UUID as"):
+        whole_gpu("MIG-b")
+    assert driver.shut_down == 1
+
+
+def test_without_a_driver_nobody_knows_of_what_a_share_is(driver):
+    driver.init = pynvml.NVML_ERROR_LIBRARY_NOT_FOUND
+    assert whole_gpu("MIG-a") is None
 
 
 @pytest.mark.parametrize(
