@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from blox_core.errors import RecipeError
 from blox_core.recipe import Recipe
 from blox_core.recipe_fields import check_field
 from blox_store.settings import read_settings
+from blox_worker.device_lock import DeviceLock
 from blox_worker.gpus import CPU, Slot, single_slot
 from blox_worker.recipe_options import changed, recipe_options
 from blox_worker.settings import WorkerSettings
@@ -100,12 +102,13 @@ def tune_gpu(
     json_file: Path | None,
 ) -> None:
     """Time how many jobs a GPU trains best side by side, and in which precision."""
-    wanted = changed(recipe, changes)
-    slot = single_slot(gpu, read_settings(WorkerSettings), socket.gethostname())
+    wanted, settings = changed(recipe, changes), read_settings(WorkerSettings)
+    slot = single_slot(gpu, settings, socket.gethostname())
     os.environ.update(slot.environment)  # before anything loads torch
     load = replace(_load(wanted, sample, slot), epochs=epochs, share=share)
     click.echo(timed(load, slot))
-    rows = _measured(load, precisions or _PRECISIONS[slot.device], jobs)
+    with DeviceLock(settings.lock_dir, slot.device).held(alone=False, stop=threading.Event()):
+        rows = _measured(load, precisions or _PRECISIONS[slot.device], jobs)
     winner = best(rows)
     commands = next_commands(winner, recipe, on_cpu=gpu == CPU)
     _show(rows, winner, commands)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,8 @@ from blox_core.throughput import Load, Throughput, TrainingTime
 from blox_store import command_line
 from blox_worker.commands import tune_gpu as module
 from blox_worker.commands.tune_gpu import tune_gpu
-from blox_worker.errors import DeviceMissing
+from blox_worker.device_lock import DeviceLock
+from blox_worker.errors import DeviceBusy, DeviceMissing
 from blox_worker.recipe_options import options_of
 from blox_worker.tuning import TuningRow, best, loads, sweep
 from tests.synthetic import uninterrupted
@@ -63,7 +65,7 @@ def tune(monkeypatch, tmp_path):
     monkeypatch.setattr(throughput, "measure", made_up)
 
     def run(*arguments, inventory="1,3"):
-        environment = {"BLOX_GPU_INVENTORY": inventory}
+        environment = {"BLOX_GPU_INVENTORY": inventory, "BLOX_LOCK_DIR": str(tmp_path / "locks")}
         return CliRunner().invoke(tune_gpu, arguments, env=environment, catch_exceptions=False)
 
     return run
@@ -132,6 +134,23 @@ def test_everything_is_written_as_json(tune, tmp_path):
 def test_memory_of_a_gpu_is_that_of_all_and_of_one_job(tune, monkeypatch):
     monkeypatch.setattr(throughput, "measure", lambda load: made_up(replace(load, device="cuda")))
     assert "6.0 GiB      2.0 GiB" in tune("--jobs", "2").stdout
+
+
+def test_no_latency_is_measured_meanwhile_and_trainings_go_on(tune, monkeypatch, tmp_path):
+    stopped = threading.Event()
+    stopped.set()
+
+    def measure(load):
+        lock = DeviceLock(tmp_path / "locks", load.device)
+        with pytest.raises(DeviceBusy), lock.held(alone=True, stop=stopped):
+            pytest.fail("it trains here")
+        with lock.held(alone=False, stop=stopped):
+            return made_up(load)
+
+    monkeypatch.setattr(throughput, "measure", measure)
+    assert tune("--jobs", "1").exit_code == 0
+    with DeviceLock(tmp_path / "locks", "cpu").held(alone=True, stop=stopped):
+        pass
 
 
 def test_a_share_is_said(tune):
