@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -51,21 +52,13 @@ def run_job(
     revision = installed_revision(run)
     if revision is None:
         return NoClaim.OTHER_REVISION
-    token = uuid4().hex  # one for all tries: what an earlier one took is found again
-
-    def claim() -> Lease | NoClaim:
-        Outbox(worker.settings.checkpoint_dir, store).flush()
-        return store.jobs.claim(
-            run,
-            arch_index,
-            worker=worker.name,
-            trainer_revision=revision,
-            lease_s=worker.settings.lease_s,
-            token=token,
-        )
-
+    claim = _Claim(store=store, run=run, arch_index=arch_index, worker=worker, revision=revision)
+    # Who waits to have a device alone keeps trainings from it, so nobody does for nothing.
+    refusal = patiently(claim.refusal, stop=stop, on_outage=on_outage) if run.measures else None
+    if refusal is not None:
+        return refusal
     with DeviceLock(worker.settings.lock_dir, worker.device).held(alone=run.measures, stop=stop):
-        lease = patiently(claim, stop=stop, on_outage=on_outage)
+        lease = patiently(claim.lease, stop=stop, on_outage=on_outage)
         if isinstance(lease, NoClaim):
             return lease
         log_job(lease, "taken", f"goes on after epoch {lease.epoch}" if lease.epoch else "")
@@ -74,6 +67,43 @@ def run_job(
             kind = MeasuringAttempt if run.measures else TrainingAttempt
             attempt = kind(store, run, lease, worker, heartbeat, stop, on_outage)
             return attempt.outcome(on_epoch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Claim:
+    """A claim of a job by a worker; one that is tried again finds what it took before.
+
+    Results that are kept on disk are written first.
+    """
+
+    store: Store
+    run: Run
+    arch_index: int | None
+    worker: Worker
+    revision: int
+    token: str = field(default_factory=lambda: uuid4().hex)
+
+    def refusal(self) -> NoClaim | None:
+        """Say why there would be no lease now, or None if there would be one."""
+        self._write_kept()
+        return self.store.jobs.refusal(
+            self.run, self.arch_index, worker=self.worker.name, trainer_revision=self.revision
+        )
+
+    def lease(self) -> Lease | NoClaim:
+        """Take the lease of the job, or say why not."""
+        self._write_kept()
+        return self.store.jobs.claim(
+            self.run,
+            self.arch_index,
+            worker=self.worker.name,
+            trainer_revision=self.revision,
+            lease_s=self.worker.settings.lease_s,
+            token=self.token,
+        )
+
+    def _write_kept(self) -> None:
+        Outbox(self.worker.settings.checkpoint_dir, self.store).flush()
 
 
 def installed_revision(run: Run) -> int | None:

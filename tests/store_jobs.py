@@ -55,6 +55,11 @@ def claim(
     )
 
 
+def refusal(store, run, index=None, *, worker="w0@here", trainer_revision=REVISION):
+    """Ask why a claim would get nothing."""
+    return store.jobs.refusal(run, index, worker=worker, trainer_revision=trainer_revision)
+
+
 def fail(store, run, index, *, worker, max_attempts=2, kind="Boom", backoff_s=0) -> JobState:
     """Let a worker's attempt at a job fail; return the job's new state."""
     lease = claim(store, run, index, worker=worker)

@@ -57,7 +57,9 @@ def claim(
     first, second = (again, take) if arch_index is None else (take, again)
     claimed = _row(connection, first) or _row(connection, second)
     if claimed is None:
-        return _refused(connection, run, arch_index, worker, trainer_revision)
+        return refused(
+            connection, run, arch_index, worker=worker, trainer_revision=trainer_revision
+        )
     return Lease(
         run_id=run.id,
         arch_index=claimed.arch_index,
@@ -67,6 +69,34 @@ def claim(
         attempts=claimed.attempts,
         epoch=claimed.epoch,
     )
+
+
+def would_get(
+    connection: Connection, run: Run, arch_index: int | None, *, worker: str, trainer_revision: int
+) -> bool:
+    """Return whether a claim would get a job now."""
+    claimable = select(_JOBS.arch_index).where(
+        _JOBS.run_id == run.id, _claimable_by(worker), _may_run(run, trainer_revision)
+    )
+    if arch_index is not None:
+        claimable = claimable.where(_JOBS.arch_index == arch_index)
+    return connection.scalar(claimable.limit(1)) is not None
+
+
+def refused(
+    connection: Connection, run: Run, arch_index: int | None, *, worker: str, trainer_revision: int
+) -> NoClaim:
+    """Say why a claim got nothing; a named job that cannot be run now goes back to `pending`."""
+    found = connection.execute(select(schema.runs).filter_by(id=run.id)).first()
+    if found is None:
+        return NoClaim.UNKNOWN
+    if any(getattr(found, name) != getattr(run, name) for name in _IDENTITY):
+        return NoClaim.OTHER_RUN
+    if found.trainer_revision != trainer_revision:
+        return NoClaim.OTHER_REVISION
+    if arch_index is None:
+        return NoClaim.PAUSED if found.paused else NoClaim.NOTHING_DUE
+    return _named_refused(connection, found, arch_index, worker)
 
 
 def avoids(worker: str) -> ColumnElement[bool]:
@@ -121,21 +151,6 @@ def _may_run(run: Run, trainer_revision: int) -> ColumnElement[bool]:
         .where(_RUNS.id == run.id, _RUNS.paused.is_(False), installed, *believed)
         .exists()
     )
-
-
-def _refused(
-    connection: Connection, run: Run, arch_index: int | None, worker: str, trainer_revision: int
-) -> NoClaim:
-    found = connection.execute(select(schema.runs).filter_by(id=run.id)).first()
-    if found is None:
-        return NoClaim.UNKNOWN
-    if any(getattr(found, name) != getattr(run, name) for name in _IDENTITY):
-        return NoClaim.OTHER_RUN
-    if found.trainer_revision != trainer_revision:
-        return NoClaim.OTHER_REVISION
-    if arch_index is None:
-        return NoClaim.PAUSED if found.paused else NoClaim.NOTHING_DUE
-    return _named_refused(connection, found, arch_index, worker)
 
 
 def _named_refused(

@@ -60,6 +60,23 @@ class Jobs:
                 token=token or uuid4().hex,
             )
 
+    def refusal(
+        self, run: Run, arch_index: int | None = None, *, worker: str, trainer_revision: int
+    ) -> NoClaim | None:
+        """Say why a claim would get nothing now, or None if it would get a job, which is not taken.
+
+        As by that claim, a named job that cannot be run now goes back to `pending`.
+        """
+        with self._database.read() as connection:
+            if claims.would_get(
+                connection, run, arch_index, worker=worker, trainer_revision=trainer_revision
+            ):
+                return None
+        with self._database.write() as connection:
+            return claims.refused(
+                connection, run, arch_index, worker=worker, trainer_revision=trainer_revision
+            )
+
     def heartbeat(self, lease: Lease, epoch: int) -> None:
         """Renew a lease for its whole duration, report the finished epochs, show that one lives.
 

@@ -66,6 +66,25 @@ def test_a_worker_that_waits_for_its_device_holds_no_lease_and_can_be_stopped(st
     assert store.jobs.counts(run.id)[JobState.PENDING] == 2
 
 
+def test_who_would_get_no_job_does_not_wait_for_the_device(store, worker):
+    """Trainings would have to end for him."""
+    run, stop = make_run(store), threading.Event()
+    stop.set()  # so that waiting is an error
+    for index in (3, 5):
+        store.jobs.claim(run, index, worker="w", trainer_revision=run.trainer_revision, lease_s=60)
+    lock = DeviceLock(worker.settings.lock_dir, worker.device)
+    with lock.held(alone=False, stop=threading.Event()):
+        assert execute(store, run, worker, stop=stop) is NoClaim.NOTHING_DUE
+        assert execute(store, run, worker, stop=stop, index=5) is NoClaim.DUPLICATE
+
+
+def test_a_job_that_is_gone_once_the_device_is_there_is_not_done_twice(store, worker, monkeypatch):
+    run = make_run(store)
+    monkeypatch.setattr(type(store.jobs), "refusal", lambda *arguments, **options: None)
+    store.jobs.claim(run, 5, worker="w", trainer_revision=run.trainer_revision, lease_s=60)
+    assert execute(store, run, worker, index=5) is NoClaim.DUPLICATE
+
+
 def test_a_worker_of_another_kind_of_device_gives_the_job_back(store, worker):
     run = make_run(store, replace(preset("torch-cuda"), stem_channels=4))
     with pytest.raises(DeviceDiffers, match="it is measured on a GPU, and worker cpu@test is not"):

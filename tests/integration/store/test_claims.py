@@ -8,7 +8,19 @@ import pytest
 
 from blox_store.store import JobState, Lease, NoClaim
 from tests.results import made_up_result
-from tests.store_jobs import LONG_S, SHORT_S, claim, expire, job, make_run
+from tests.store_jobs import (
+    LONG_S,
+    OTHER_HOST,
+    SHORT_S,
+    A,
+    claim,
+    expire,
+    fail,
+    job,
+    make_run,
+    refusal,
+    start,
+)
 
 
 def test_a_claim_takes_the_highest_priority_and_then_the_lowest_index(store, run):
@@ -36,6 +48,34 @@ def test_a_claim_says_why_it_got_nothing(store, run):
     assert claim(store, run) is NoClaim.PAUSED
     store.runs.set_paused(run.id, False)
     assert claim(store, run).arch_index == 5
+
+
+def test_what_a_claim_would_say_is_known_before_it(store, run):
+    start(store, A, OTHER_HOST, run_id=run.id)
+    fail(store, run, 3, worker=A)
+    store.results.complete(claim(store, run, 5), made_up_result())
+    for index in (3, 7, None):
+        assert refusal(store, run, index, worker=OTHER_HOST) is None
+    assert store.jobs.counts(run.id)[JobState.PENDING] == 2
+    assert refusal(store, run, 3, worker=A) is NoClaim.NOT_DUE
+    assert refusal(store, run, 5) is NoClaim.ENDED
+    assert refusal(store, run, 4) is NoClaim.UNKNOWN
+    assert refusal(store, replace(run, id=99)) is NoClaim.UNKNOWN
+    assert refusal(store, replace(run, seed=99)) is NoClaim.OTHER_RUN
+    assert refusal(store, run, trainer_revision=2) is NoClaim.OTHER_REVISION
+    assert isinstance(claim(store, run, 7), Lease)
+    assert refusal(store, run, 7) is NoClaim.DUPLICATE
+    assert refusal(store, run, worker=A) is NoClaim.NOTHING_DUE
+
+
+def test_the_message_of_a_job_that_would_be_refused_may_be_forgotten(store, run):
+    store.jobs.mark_queued(run.id, [5])
+    assert refusal(store, run, 5) is None
+    store.runs.set_paused(run.id, True)
+    assert refusal(store, run) is NoClaim.PAUSED
+    assert job(store, run, 5).state is JobState.QUEUED
+    assert refusal(store, run, 5) is NoClaim.PAUSED
+    assert job(store, run, 5).state is JobState.PENDING
 
 
 @pytest.mark.parametrize(
