@@ -11,6 +11,7 @@
     ├── LoadError                  ValueError     nothing can be measured of such a load
     ├── LatencyError               ValueError     a latency protocol or figure is not allowed
     ├── CannotMeasure              OSError        this node cannot measure by a latency protocol
+    ├── MeasurementStopped         RuntimeError   a measurement ended early because it was asked to
     ├── MeasurementFailed          RuntimeError   a process that was measured has failed
     │   └── DeviceOutOfMemory                     the device has too little memory for the load
     └── TrainingStopped            RuntimeError   a training ended early because it was asked to
@@ -75,6 +76,10 @@ class LatencyError(BloxError, ValueError):
 
 class CannotMeasure(BloxError, OSError):
     """This node lacks what a latency protocol takes: a GPU, or cores."""
+
+
+class MeasurementStopped(BloxError, RuntimeError):
+    """A measurement of a latency that ended early because it was asked to."""
 
 
 class MeasurementFailed(BloxError, RuntimeError):

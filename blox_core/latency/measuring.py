@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Final
 
@@ -28,13 +28,16 @@ Subject = int | Sequence[Any] | Network
 _SEED: Final = 0  # of weights and images, of whose values times know nothing
 
 
-def measure(subject: Subject, protocol: LatencyProtocol) -> LatencyMeasurement:
+def measure(
+    subject: Subject, protocol: LatencyProtocol, *, should_stop: Callable[[], bool] = lambda: False
+) -> LatencyMeasurement:
     """Return the latency of an arch index, an arch vector, or a network, which is left as it is.
 
     The process's threads, their cores and torch's switches are the protocol's meanwhile and as
     before afterwards: a process measures one model at a time. Raises ArchitectureError for no
     architecture, LatencyError for a network that is not of the protocol's sizes, CannotMeasure
-    without a GPU or with too few cores, ExtraMissing and CompilationFailed for want of software.
+    without a GPU or with too few cores, ExtraMissing and CompilationFailed for want of software,
+    and MeasurementStopped once `should_stop`, which is looked at before each run, says so.
     """
     device = torch_device(protocol)
     model = _network(subject, protocol)
@@ -49,7 +52,8 @@ def measure(subject: Subject, protocol: LatencyProtocol) -> LatencyMeasurement:
             compiled=protocol.compiled,
         ),
     ):
-        return time_runs(ready(model, noise_images(protocol), protocol), protocol)
+        run = ready(model, noise_images(protocol), protocol)
+        return time_runs(run, protocol, should_stop=should_stop)
 
 
 def noise_images(protocol: LatencyProtocol) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import NamedTuple
 
+from blox_core.errors import MeasurementStopped
 from blox_core.latency.measurement import LatencyMeasurement
 from blox_core.latency.protocol import LatencyProtocol
 
@@ -23,12 +24,23 @@ class Timed(NamedTuple):
 Run = Callable[[], Timed]
 
 
-def time_runs(run: Run, protocol: LatencyProtocol) -> LatencyMeasurement:
-    """Run until times have settled, then as often as the protocol says, and return the figures."""
-    warm_up = [run() for _ in range(protocol.least_warm_up)]
+def time_runs(
+    run: Run, protocol: LatencyProtocol, *, should_stop: Callable[[], bool] = lambda: False
+) -> LatencyMeasurement:
+    """Run until times have settled, then as often as the protocol says, and return the figures.
+
+    `should_stop` is looked at before each run; MeasurementStopped is raised if it says so.
+    """
+
+    def unless_stopped() -> Timed:
+        if should_stop():
+            raise MeasurementStopped("the measurement was asked to stop")
+        return run()
+
+    warm_up = [unless_stopped() for _ in range(protocol.least_warm_up)]
     while not _settled(warm_up, protocol) and len(warm_up) < protocol.most_warm_up:
-        warm_up.append(run())
-    runs = [run() for _ in range(protocol.timed_runs)]
+        warm_up.append(unless_stopped())
+    runs = [unless_stopped() for _ in range(protocol.timed_runs)]
     return LatencyMeasurement.of(
         [timed.ms for timed in runs],
         protocol,

@@ -1,14 +1,17 @@
 """`run_job` for a run that measures, with real measurements of milliseconds."""
 
+import itertools
 import threading
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
-from blox_core.latency import preset
+from blox_core.latency import measuring, preset
 from blox_core.latency.this_device import device_identity
+from blox_core.latency.timing import Timed
 from blox_store.errors import DeviceDiffers
-from blox_store.store import JobState, NoClaim
+from blox_store.store import JobState, NoClaim, schema
 from blox_worker.attempt import Ending
 from blox_worker.device_lock import DeviceLock
 from blox_worker.errors import DeviceBusy
@@ -52,6 +55,39 @@ def test_a_stop_gives_the_job_back(store, worker):
     stop.set()
     assert execute(store, run, worker, stop=stop).ending is Ending.STOPPED
     assert store.jobs.counts(run.id)[JobState.PENDING] == 2
+    assert store.measurements.all(run.id) == {}
+
+
+def test_a_stop_in_the_middle_gives_the_job_back(store, worker, monkeypatch):
+    run, stop, times = make_run(store), threading.Event(), iter(range(9))
+
+    def stopping():
+        if next(times) == 2:
+            stop.set()
+        return Timed(1.0, 1.0)
+
+    monkeypatch.setattr(measuring, "ready", lambda *arguments: stopping)
+    assert execute(store, run, worker, stop=stop, index=5).ending is Ending.STOPPED
+    assert next(times) == 3
+    (_, job) = store.jobs.matching(run.id)
+    assert (job.arch_index, job.state, job.attempts) == (5, JobState.PENDING, 0)
+    assert store.jobs.attempts(run.id, 5) == []
+    assert store.measurements.all(run.id) == {}
+
+
+def test_a_measurement_ends_when_its_lease_is_lost(store, tmp_path, monkeypatch):
+    worker = make_worker(tmp_path, lock_dir=tmp_path / "locks", lease_s=0.1, heartbeat_s=0.01)
+    run = make_run(store, replace(QUICK, most_warm_up=1_000_000))
+    times = itertools.cycle((1.0, 2.0))  # which never settle
+
+    def losing():
+        if store.jobs.counts(run.id)[JobState.RUNNING]:
+            with store._database.write() as connection:
+                connection.execute(update(schema.jobs).values(state="pending", lease_token=None))
+        return Timed(next(times), 1.0)
+
+    monkeypatch.setattr(measuring, "ready", lambda *arguments: losing)
+    assert execute(store, run, worker).ending is Ending.LEASE_LOST
     assert store.measurements.all(run.id) == {}
 
 

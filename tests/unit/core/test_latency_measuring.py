@@ -19,7 +19,13 @@ from torch.overrides import TorchFunctionMode
 
 from blox_core import compiled
 from blox_core.compiled import blocks_of
-from blox_core.errors import ArchitectureError, CannotMeasure, ExtraMissing, LatencyError
+from blox_core.errors import (
+    ArchitectureError,
+    CannotMeasure,
+    ExtraMissing,
+    LatencyError,
+    MeasurementStopped,
+)
 from blox_core.latency import backends, pinning, preset, this_device
 from blox_core.latency.backends import onnx_forward, ready, torch_forward
 from blox_core.latency.measurement import LatencyMeasurement
@@ -82,6 +88,18 @@ class TestRuns:
     def test_of_an_odd_number_compare_equal_halves(self) -> None:
         odd = replace(TORCH, least_warm_up=3)
         assert timed(odd, 9.0, 4.0, 4.0, *(4.0,) * 4).stable
+
+    @pytest.mark.parametrize("count", [0, 3, 7])  # of four to warm up, and four that count
+    def test_end_where_they_are_asked_to_stop(self, count: int) -> None:
+        runs: list[Timed] = []
+
+        def run() -> Timed:
+            runs.append(Timed(4.0, 4.0))
+            return runs[-1]
+
+        with pytest.raises(MeasurementStopped, match="was asked to stop"):
+            time_runs(run, TORCH, should_stop=lambda: len(runs) == count)
+        assert len(runs) == count
 
 
 @pytest.fixture
