@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import torch
@@ -14,7 +14,7 @@ from blox_core.dimensions import IMAGE_CHANNELS
 from blox_core.errors import LatencyError
 from blox_core.latency.backends import ready
 from blox_core.latency.measurement import LatencyMeasurement
-from blox_core.latency.pinning import pinned
+from blox_core.latency.pinning import enough_cores, pinned
 from blox_core.latency.protocol import LatencyProtocol
 from blox_core.latency.this_device import torch_device
 from blox_core.latency.timing import time_runs
@@ -41,19 +41,28 @@ def measure(
     """
     device = torch_device(protocol)
     model = _network(subject, protocol)
-    with (
-        # Measurements of several GPUs side by side would share the first core.
-        nullcontext() if protocol.on_cuda else pinned(protocol.threads),
-        switched(
-            device,
-            precision=protocol.precision,
-            threads=protocol.threads,
-            deterministic=False,
-            compiled=protocol.compiled,
-        ),
+    if not protocol.on_cuda:
+        enough_cores(protocol.threads)
+    with switched(
+        device,
+        precision=protocol.precision,
+        threads=protocol.threads,
+        deterministic=False,
+        compiled=protocol.compiled,
     ):
         run = ready(model, noise_images(protocol), protocol)
-        return time_runs(run, protocol, should_stop=should_stop)
+        if protocol.compiled:
+            run()  # which compiles: several kernels at a time where there are cores
+        with _kept_in_place(protocol):
+            return time_runs(run, protocol, should_stop=should_stop)
+
+
+def _kept_in_place(protocol: LatencyProtocol) -> AbstractContextManager[None]:
+    """Return what keeps a CPU's threads on their cores while they are timed.
+
+    Measurements of several GPUs side by side would share the first core.
+    """
+    return nullcontext() if protocol.on_cuda else pinned(protocol.threads)
 
 
 def noise_images(protocol: LatencyProtocol) -> Tensor:

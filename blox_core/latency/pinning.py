@@ -21,12 +21,7 @@ def pinned(threads: int) -> Iterator[None]:
     Where the system has no such call (macOS), only their number is kept. Raises CannotMeasure if
     there are fewer cores.
     """
-    cores = usable_cores()
-    if threads > len(cores):
-        raise CannotMeasure(
-            f"latency protocol field threads = {threads}: this process may use {len(cores)} cores, "
-            "and no more threads are allowed than that"
-        )
+    cores = enough_cores(threads)
     before = _affinities()
     default = set(cores)
     for thread in before:
@@ -37,6 +32,17 @@ def pinned(threads: int) -> Iterator[None]:
         # What was started meanwhile is kept no longer either.
         for thread in _affinities():
             _move(thread, before.get(thread, default))
+
+
+def enough_cores(threads: int) -> list[int]:
+    """Return the cores that this process may use; raise CannotMeasure if there are fewer."""
+    cores = usable_cores()
+    if threads > len(cores):
+        raise CannotMeasure(
+            f"latency protocol field threads = {threads}: this process may use {len(cores)} cores, "
+            "and no more threads are allowed than that"
+        )
+    return cores
 
 
 def usable_cores() -> list[int]:

@@ -8,6 +8,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from blox_core.errors import (
     LatencyError,
     MeasurementStopped,
 )
-from blox_core.latency import backends, pinning, preset, this_device
+from blox_core.latency import backends, measuring, pinning, preset, this_device
 from blox_core.latency.backends import onnx_forward, ready, torch_forward
 from blox_core.latency.measurement import LatencyMeasurement
 from blox_core.latency.measuring import measure, noise_images
@@ -153,6 +154,24 @@ def test_compiled_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.compiler.reset()
     assert measure(INDEX, COMPILED).least_ms > 0
     assert [given["deterministic"] for given in options] == [False]
+
+
+@pytest.mark.usefixtures("as_before")
+@pytest.mark.parametrize(("protocol", "before"), [(COMPILED, 1), (TORCH, 0), (ONNX, 0)])
+def test_what_is_compiled_is_so_on_all_cores(
+    protocol: LatencyProtocol, before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cores: list[list[int]] = []
+
+    def run() -> Timed:
+        cores.append(usable_cores())
+        return Timed(4.0, 4.0)
+
+    monkeypatch.setattr(measuring, "ready", lambda *_: run)
+    monkeypatch.setattr(measuring, "switched", lambda *_, **given: nullcontext())
+    everywhere = usable_cores()
+    assert measure(INDEX, protocol).warm_up_runs == 4
+    assert cores == [everywhere] * before + [everywhere[:1]] * 8
 
 
 def test_a_network_is_left_as_it_was() -> None:
