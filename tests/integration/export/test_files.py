@@ -13,6 +13,7 @@ from blox_core.metrics import Score
 from blox_core.space import SPACE_SIZE, all_hashes
 from blox_store.errors import ExportRefused, NotEncodable, StoreError
 from blox_store.exporter import Choice, export
+from blox_store.release.names import ALL_FORMATS
 from blox_store.release.reader import read_header, read_table
 from blox_store.verification import verify
 from tests.exports import (
@@ -281,6 +282,17 @@ def test_all_losses_that_the_store_holds(store, run, out):
     assert d.full_info(5)["train_loss"] == [5000.0, -1.0]
     assert d.full_info(7)["train_loss"] == [0.333333, 0.666667]
     assert np.isnan(d.full_info(3)["test_loss"])
+
+
+def test_a_latency_above_what_version_1_holds(store, run, out):
+    finish_all(store, run)
+    store.static.add_latencies("slow", {3: 16.7772156, 7: 1.25})
+    export(store, run, out, formats=ALL_FORMATS, choice=Choice())
+    assert verify(out).faults == ()
+    for format in ALL_FORMATS:
+        assert read_header(out / f"blox-bench-slow.{format}")["version"] == 2
+        d = blox.from_folder(out, preferred_ext=[format])
+        assert [d.latency(index) for index in (3, 7)] == [[[16.777216]], [[1.25]]]
 
 
 def test_a_range_of_architectures(store, run, out):

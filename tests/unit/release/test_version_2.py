@@ -147,6 +147,22 @@ def test_inputs_that_the_published_writer_cannot_take(
     assert repr(values) == repr(column.values())
 
 
+@pytest.mark.parametrize(
+    ("latency_ms", "expected"),
+    [
+        (16.777215, (1, "float", 16.777215)),
+        (16.7772154, (1, "float", 16.777215)),
+        (16.7772156, (2, "f8", 16.777216)),
+    ],
+)
+def test_the_version_is_that_of_the_rounded_latency(
+    latency_ms: float, expected: tuple[int, str, float], tmp_path: Path
+) -> None:
+    table = table_of("bench", "latency", FloatColumn(f8(latency_ms, 1.25)))
+    version, item, value = expected
+    assert written(table, tmp_path) == (version, item, [value, 1.25])
+
+
 def test_only_the_column_that_needs_it_moves(tmp_path: Path) -> None:
     header = new_header("ext", **FACTS) | {"columns": ["model_hash", "train_loss", "val_loss"]}
     columns = {
