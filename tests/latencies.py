@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from blox_core.latency import (
     LATENCY,
     LATENCY_REVISION,
     DeviceIdentity,
     LatencyMeasurement,
+    LatencyPredictor,
     LatencyProtocol,
+    predictor,
     preset,
 )
 from blox_store.store import Run, Store
@@ -28,6 +32,14 @@ IDENTITY = DeviceIdentity(
     python="3.11.7",
     system="Linux",
 ).to_dict()
+
+
+def made_up_predictor(*, deviation: float = 0.0) -> LatencyPredictor:
+    """Return parts of ops that take 1, 2 and 3 ms, doubled in each stage, and deviations."""
+    generator = np.random.default_rng(0)
+    usual = predictor._counts() @ [1.0, 2.0, 3.0, 0.1]
+    parts = [2**stage * usual + deviation * generator.standard_normal(45) for stage in range(3)]
+    return LatencyPredictor(constant_ms=1.5, parts_ms=tuple(tuple(map(float, p)) for p in parts))
 
 
 def measured(median_ms: float = 3.5, *, stable: bool = False) -> LatencyMeasurement:

@@ -12,21 +12,17 @@ from blox_store.ingestion import IncomingRelease
 from blox_store.predicted_latencies import completed
 from blox_store.verification import verify
 from tests.exports import finish_all, manifest_of
+from tests.latencies import made_up_predictor
 
 MEASURED = fitting_sample(2, seed=3)
-
-
-def made_up_ms(indices):
-    """Latencies that are exactly a sum of what the stages' ops take."""
-    cells = np.asarray(indices)[:, None] // 45 ** np.arange(3) % 45
-    return 1.0 + (cells // 5 * [0.1, 0.2, 0.4]).sum(axis=1)
+LATENCIES_MS = made_up_predictor().all_ms()
 
 
 @pytest.fixture
 def measured(store, run):
     """A finished run, and the latencies of 90 architectures on a device."""
     finish_all(store, run)
-    latencies = dict(zip(MEASURED, made_up_ms(MEASURED).tolist(), strict=True))
+    latencies = dict(zip(MEASURED, LATENCIES_MS[MEASURED].tolist(), strict=True))
     store.static.add_latencies("cpu", latencies)
     return {index: round(value, 6) for index, value in latencies.items()}
 
@@ -51,8 +47,8 @@ def test_all_others_are_predicted_and_header_and_manifest_say_so(store, run, out
         assert len(found.indices) == SPACE_SIZE
         assert {index: d.latency(index, "cpu")[0][0] for index in MEASURED} == measured
         others = np.setdiff1d(np.arange(0, SPACE_SIZE, 97), MEASURED)
-        errors = d.latency(others, "cpu")[0] / made_up_ms(others) - 1
-        assert np.abs(errors).mean() < 0.15
+        errors = d.latency(others, "cpu")[0] / LATENCIES_MS[others] - 1
+        assert np.abs(errors).mean() < 0.01
     (entry, *_) = [file for file in manifest_of(out)["files"] if "bench-cpu" in file["name"]]
     assert entry["header"]["predicted"] == SPACE_SIZE - len(MEASURED)
     assert "predicted, not measured" in (out / "README.md").read_text()

@@ -11,20 +11,13 @@ import numpy as np
 import pytest
 
 from blox_core.errors import ArchitectureError, LatencyError
-from blox_core.latency import LatencyPredictor, predictor
+from blox_core.latency import LatencyPredictor
 from blox_core.latency.agreement import mean_error_percent, median_difference_percent, spearman
 from blox_core.latency.predictor import fitting_sample
 from blox_core.space import SPACE_SIZE, random_indices
+from tests.latencies import made_up_predictor
 
 UNSEEN = random_indices(500, 3)
-
-
-def made_up(*, deviation: float) -> LatencyPredictor:
-    """Return parts of ops that take 1, 2 and 3 ms, doubled in each stage, and deviations."""
-    generator = np.random.default_rng(0)
-    usual = predictor._counts() @ [1.0, 2.0, 3.0, 0.1]
-    parts = [2**stage * usual + deviation * generator.standard_normal(45) for stage in range(3)]
-    return LatencyPredictor(constant_ms=1.5, parts_ms=tuple(tuple(map(float, p)) for p in parts))
 
 
 def noisy(latencies_ms: Any, relative: float) -> Any:
@@ -33,7 +26,7 @@ def noisy(latencies_ms: Any, relative: float) -> Any:
 
 
 def test_all_are_the_constant_and_a_part_of_each_stage() -> None:
-    found = made_up(deviation=0.5)
+    found = made_up_predictor(deviation=0.5)
     latencies = found.all_ms()
     assert latencies.shape == (SPACE_SIZE,)
     for index in (0, 44, 45, 18_639, SPACE_SIZE - 1):
@@ -55,7 +48,7 @@ def test_all_are_the_constant_and_a_part_of_each_stage() -> None:
 def test_what_was_not_measured_is_predicted(
     deviation: float, noise: float, rounds: int, most_percent: float
 ) -> None:
-    truth = made_up(deviation=deviation)
+    truth = made_up_predictor(deviation=deviation)
     indices = fitting_sample(rounds, seed=0)
     found = LatencyPredictor.fit(indices, noisy(truth.of(indices), noise))
     assert mean_error_percent(found.of(UNSEEN), truth.of(UNSEEN)) < most_percent
@@ -63,7 +56,7 @@ def test_what_was_not_measured_is_predicted(
 
 
 def test_a_cell_that_was_not_measured_is_predicted_by_its_ops() -> None:
-    truth = made_up(deviation=0.0)
+    truth = made_up_predictor(deviation=0.0)
     indices = [index for index in fitting_sample(3, seed=0) if index % 45 != 7]
     found = LatencyPredictor.fit(indices, truth.of(indices))
     assert found.parts_ms[0][7] - found.parts_ms[0][8] == pytest.approx(
@@ -72,7 +65,7 @@ def test_a_cell_that_was_not_measured_is_predicted_by_its_ops() -> None:
 
 
 def test_as_few_as_there_are_unknowns_do() -> None:
-    truth = made_up(deviation=0.0)
+    truth = made_up_predictor(deviation=0.0)
     indices = fitting_sample(1, seed=10)[:13]
     found = LatencyPredictor.fit(indices, truth.of(indices))
     assert mean_error_percent(found.of(UNSEEN), truth.of(UNSEEN)) < 1
@@ -80,7 +73,7 @@ def test_as_few_as_there_are_unknowns_do() -> None:
 
 def test_the_unit_does_not_matter() -> None:
     indices = fitting_sample(2, seed=0)
-    latencies = noisy(made_up(deviation=0.3).of(indices), 0.02)
+    latencies = noisy(made_up_predictor(deviation=0.3).of(indices), 0.02)
     one, other = (LatencyPredictor.fit(indices, unit * latencies) for unit in (1.0, 1000.0))
     np.testing.assert_allclose(1000 * one.all_ms(), other.all_ms(), rtol=1e-6)
 
@@ -108,7 +101,7 @@ def test_rounds_that_there_are_not(rounds: int) -> None:
 
 
 def test_json() -> None:
-    found = made_up(deviation=0.5)
+    found = made_up_predictor(deviation=0.5)
     values = json.loads(json.dumps(found.to_dict()))
     assert LatencyPredictor.from_dict(values) == found
     with pytest.raises(
@@ -130,8 +123,8 @@ def test_json() -> None:
 )
 def test_no_predictor(field: str, value: Any, allowed: str) -> None:
     with pytest.raises(LatencyError, match=rf"predictor field {field} = .*: {allowed} is allowed"):
-        replace(made_up(deviation=0.0), **{field: value})
-    values = made_up(deviation=0.0).to_dict() | {field: value}
+        replace(made_up_predictor(deviation=0.0), **{field: value})
+    values = made_up_predictor(deviation=0.0).to_dict() | {field: value}
     with pytest.raises(LatencyError):
         LatencyPredictor.from_dict(values)
 
@@ -156,7 +149,7 @@ def test_no_architecture() -> None:
     with pytest.raises(ArchitectureError):
         LatencyPredictor.fit([SPACE_SIZE], [1.0])
     with pytest.raises(ArchitectureError):
-        made_up(deviation=0.0).of([-1])
+        made_up_predictor(deviation=0.0).of([-1])
 
 
 def test_ranks() -> None:
