@@ -67,6 +67,13 @@ def test_a_further_node_can_start_data_and_worker_alone(with_env):
     assert "@192.0.2.1:5432/blox" in worker["environment"]["BLOX_DATABASE_URL"]
 
 
+def test_a_node_has_these_services_alone_by_its_settings(with_env):
+    with_env.succeed("make node")
+    node = Stack(with_env.folder)
+    assert set(node.config()["services"]) == {"data", "worker"}
+    assert node.succeed("docker compose config --quiet") == ""
+
+
 def test_a_lab_has_another_image_and_project_than_these_tests(with_env):
     of_tests = with_env.config()
     for name in ("BLOX_IMAGE", "COMPOSE_PROJECT_NAME"):

@@ -89,9 +89,9 @@ def test_a_node_has_its_own_services_and_what_it_needs_of_the_heads_settings(
     ended = made_by("make-node", tmp_path)
     assert (ended.returncode, "now that of a further node" in ended.stdout) == (0, True)
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
-    unused = {"BLOX_FLOWER_PASSWORD", "BLOX_GRAFANA_PASSWORD"}
-    kept = {name: value for name, value in of_head.items() if name not in unused}
-    assert settings(tmp_path) == kept | {"COMPOSE_FILE": "docker-compose.node.yml"}
+    unused = dict.fromkeys(("BLOX_FLOWER_PASSWORD", "BLOX_GRAFANA_PASSWORD"), "of-the-head")
+    of_node = of_head | unused | {"COMPOSE_FILE": "docker-compose.node.yml"}
+    assert settings(tmp_path) == of_node
     with (tmp_path / ".env").open("a") as file:
         file.write("BLOX_NODE=other\n")
     before = (tmp_path / ".env").read_bytes()
