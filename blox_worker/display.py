@@ -16,10 +16,10 @@ from rich.progress import (
 )
 
 from blox_core.epoch_report import EpochReport
-from blox_core.recipe import Recipe
 from blox_store.store import Job, Lease, Run
 from blox_worker.attempt import Ending, JobOutcome
-from blox_worker.wording import describe, describe_measurement, name_of, percent, result_in_short
+from blox_worker.ending_text import describe_ending
+from blox_worker.wording import name_of, percent
 
 _ETA_WINDOW_S = 3600.0  # architectures differ in cost; a short window would make the ETA jump
 
@@ -90,19 +90,3 @@ class Display:
             description=description,
             jobs=f"{len(self._ended)}/{self._jobs} jobs",
         )
-
-
-def describe_ending(outcome: JobOutcome, run: Run) -> str:
-    """Return how a job ended, with what came out of it or what was wrong."""
-    if outcome.measurement is not None:
-        return describe_measurement(outcome.measurement)
-    if outcome.result is not None:
-        return describe(outcome.result, Recipe.from_dict(run.recipe))
-    return outcome.ending.value + (f": {outcome.error}" if outcome.error else "")
-
-
-def ending_in_short(outcome: JobOutcome, run: Run) -> str:
-    """Return how a job ended as it fits into a column."""
-    if outcome.result is None:
-        return describe_ending(outcome, run)
-    return result_in_short(outcome.result, Recipe.from_dict(run.recipe))

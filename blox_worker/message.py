@@ -15,7 +15,7 @@ from blox_store.errors import RunNotFound, StoreError, StoreUnavailable
 from blox_store.program import FAILURE
 from blox_store.store import Lease, NoClaim, Run, Store
 from blox_worker.attempt import Ending, JobOutcome, Worker
-from blox_worker.display import ending_in_short
+from blox_worker.ending_text import ending_in_short
 from blox_worker.errors import DeviceBusy, WorkerSuspected
 from blox_worker.job import run_job
 from blox_worker.job_log import log_refusal

@@ -66,8 +66,8 @@ def test_an_unknown_revision_is_refused(database_url):
 
 def test_an_older_revision_is_told_to_migrate(database_url, monkeypatch):
     Store(database_url, migrate=True).close()
-    older = revision.current()
-    monkeypatch.setattr(revision, "current", lambda: "9999")
+    older = revision.CURRENT
+    monkeypatch.setattr(revision, "CURRENT", "9999")
     message = rf"revision {older}, .* needs 9999; run 'blox migrate'"
     with pytest.raises(SchemaMismatch, match=message):
         Store(database_url)

@@ -4,6 +4,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from blox_store.errors import SchemaMismatch
@@ -39,8 +40,12 @@ def old_url(database_url):
     return database_url
 
 
+def test_the_current_revision_is_that_of_the_last_migration():
+    assert ScriptDirectory.from_config(revision._config()).get_current_head() == revision.CURRENT
+
+
 def test_an_older_store_is_refused_until_it_is_migrated(old_url):
-    message = rf"revision 0001, .* needs {revision.current()}; run 'blox migrate'"
+    message = rf"revision 0001, .* needs {revision.CURRENT}; run 'blox migrate'"
     with pytest.raises(SchemaMismatch, match=message):
         Store(old_url)
     Store(old_url, migrate=True).close()
