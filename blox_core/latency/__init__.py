@@ -3,7 +3,7 @@
 What describes a measurement needs no torch; `blox_core.latency.measuring` measures.
 """
 
-from blox_core.latency.device import DeviceIdentity
+from blox_core.latency.device import DeviceIdentity, deciding_facts
 from blox_core.latency.measurement import LatencyMeasurement
 from blox_core.latency.predictor import LatencyPredictor
 from blox_core.latency.protocol import PRESETS, LatencyProtocol, preset
@@ -17,5 +17,6 @@ __all__ = [
     "LatencyMeasurement",
     "LatencyPredictor",
     "LatencyProtocol",
+    "deciding_facts",
     "preset",
 ]

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from blox_core.environment import NONE
 from blox_core.latency.fields import check_fields, check_names
 from blox_core.rules import Rule, int_from
 
 _NOUN: Final = "device identity"
+_DECIDING: Final = ("name", "instructions", "driver", "cuda", "cudnn", "torch", "onnxruntime")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,17 @@ class DeviceIdentity:
         """
         check_names(cls, _NOUN, values)
         return cls(**values)
+
+
+def deciding_facts(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes an identity's device, of `to_dict`'s values; None for one that is not there.
+
+    Clock, Python and system (with the kernel's release) do not: a benchmark outlives updates of
+    them, and some machines tell the clock of the moment. Cores do on a CPU, whose caches they share.
+    """
+    is_cpu = identity.get("driver") == NONE
+    names = (*_DECIDING, "cores") if is_cpu else _DECIDING
+    return {name: identity.get(name) for name in names}
 
 
 def _text() -> Rule:

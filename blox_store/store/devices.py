@@ -28,12 +28,12 @@ def measured_devices(connection: Connection, indices: range) -> list[MeasuredDev
     return sorted(found, key=lambda device: device.name)
 
 
-def device_identities(connection: Connection, run_id: int) -> dict[int, dict[str, Any]]:
-    """Return on what a run was measured, by the id in the table of environments."""
+def device_identities(connection: Connection, run_id: int) -> list[dict[str, Any]]:
+    """Return on what a run was measured, each identity once."""
     of_run = select(_MEASUREMENTS.environment_id).filter_by(run_id=run_id)
     found = schema.environments.c
-    rows = select(found.id, found.strings).where(found.id.in_(of_run)).order_by(found.id)
-    return {row.id: dict(row.strings) for row in connection.execute(rows)}
+    rows = select(found.strings).where(found.id.in_(of_run)).order_by(found.id)
+    return [dict(strings) for strings in connection.scalars(rows)]
 
 
 def take_latencies(
@@ -77,7 +77,7 @@ def _of_runs(connection: Connection, indices: range) -> Iterator[MeasuredDevice]
             name=row.dataset,
             protocol=row.recipe,
             protocol_fingerprint=row.recipe_fingerprint,
-            identities=tuple(device_identities(connection, row.id).values()),
+            identities=tuple(device_identities(connection, row.id)),
             unstable=_unstable(connection, row.id, indices),
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from blox_core.latency import LatencyMeasurement
+from blox_core.latency import LatencyMeasurement, deciding_facts
 from blox_store.errors import DeviceDiffers, StoreError
 from blox_store.store import schema
 from blox_store.store.clock import now_s
@@ -65,12 +65,9 @@ class Measurements:
                 raise lease_lost(lease)
 
     def check_device(self, run: Run, identity: Mapping[str, Any]) -> None:
-        """Raise DeviceDiffers if the run's latencies so far are of another device or software.
-
-        The clock may differ: some machines tell the present one.
-        """
+        """Raise DeviceDiffers if the run's latencies so far are of another device (`deciding_facts`)."""
         with self._database.read() as connection:
-            _known_device(connection, run, identity)
+            _refuse_another(connection, run, identity)
 
     def all(self, run_id: int) -> dict[int, LatencyMeasurement]:
         """Return the measurements of a run by arch index."""
@@ -99,7 +96,7 @@ class Measurements:
     def identities(self, run_id: int) -> list[dict[str, Any]]:
         """Return on what the latencies of a run were measured, each once."""
         with self._database.read() as connection:
-            return list(device_identities(connection, run_id).values())
+            return device_identities(connection, run_id)
 
     @staticmethod
     def _written_token(connection: Connection, lease: Lease) -> str | None:
@@ -112,30 +109,26 @@ class Measurements:
 
 
 def _device_id(connection: Connection, run: Run, identity: Mapping[str, Any]) -> int:
-    """Return the id of the run's device, which the first measurement decides.
+    """Return the id of an identity, which is stored if it is new; the first decides on the device.
 
     Two machines that start together both find none: they come here one after the other.
     """
     one_by_one = select(schema.runs.c.id).filter_by(id=run.id).with_for_update(key_share=True)
     connection.execute(one_by_one)
-    known = _known_device(connection, run, identity)
-    return environment_id(connection, identity) if known is None else known
+    _refuse_another(connection, run, identity)
+    return environment_id(connection, identity)
 
 
-def _known_device(connection: Connection, run: Run, identity: Mapping[str, Any]) -> int | None:
-    """Return the id of what the run was measured on so far, None before the first measurement."""
-    compared = identity.keys() - {"clock_mhz"}
-    known = device_identities(connection, run.id)
-    for other in known.values():
-        if apart := sorted(name for name in compared if identity[name] != other.get(name)):
-            told = ", ".join(
-                f"{name} {identity[name]!r}, not {other.get(name)!r}" for name in apart
-            )
+def _refuse_another(connection: Connection, run: Run, identity: Mapping[str, Any]) -> None:
+    here = deciding_facts(identity)
+    for other in device_identities(connection, run.id):
+        apart = [name for name, value in here.items() if value != other.get(name)]
+        if apart:
+            told = ", ".join(f"{name} {here[name]!r}, not {other.get(name)!r}" for name in apart)
             raise DeviceDiffers(
                 f"{run}: this machine differs from the one that was measured so far: {told}; "
                 "measure it under another --device-name"
             )
-    return next(iter(known), None)
 
 
 def _refuse_known(connection: Connection, device: str, arch_index: int) -> None:

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from blox_core.latency import LATENCY_REVISION, preset
 from blox_store.errors import DeviceDiffers, LeaseLost, StoreError
 from blox_store.store import JobState, MeasuredDevice, schema
-from tests.latencies import PROTOCOL, measured, measuring_run
+from tests.latencies import IDENTITY, PROTOCOL, measured, measuring_run
 from tests.store_jobs import LONG_S, OTHER_HOST, SHORT_S, A, expire, job, schedule, start
 
-IDENTITY = {"name": "a CPU", "clock_mhz": None, "cores": 2}
+GPU = IDENTITY | {"name": "a GPU", "driver": "570.86", "cuda": "13.0", "cudnn": "91900"}
 
 
 @pytest.fixture
@@ -73,9 +73,31 @@ def test_the_first_measurement_decides_on_the_device(store, measuring):
         store.measurements.complete(measuring, second, measured(), identity=other)
     assert latencies(store) == {3: 3.5}
     assert job(store, measuring, 5).state is JobState.RUNNING
-    clock = IDENTITY | {"clock_mhz": 2600}  # of the moment
-    store.measurements.complete(measuring, second, measured(), identity=clock)
-    assert store.measurements.identities(measuring.id) == [IDENTITY]
+
+
+UPDATED = {"clock_mhz": 2600, "python": "3.11.8", "system": "Linux-6.1.0-99"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(IDENTITY, IDENTITY | UPDATED), (GPU, GPU | UPDATED | {"cores": 64})]
+)
+def test_a_device_outlives_what_decides_nothing_and_each_identity_is_kept(
+    store, measuring, first, second
+):
+    store.measurements.complete(measuring, claim(store, measuring, 3), measured(), identity=first)
+    store.measurements.check_device(measuring, second)
+    store.measurements.complete(measuring, claim(store, measuring, 5), measured(), identity=second)
+    assert store.measurements.identities(measuring.id) == [first, second]
+    assert devices(store)[0].identities == (first, second)
+
+
+@pytest.mark.parametrize(
+    "name", ["name", "instructions", "driver", "cuda", "cudnn", "torch", "onnxruntime"]
+)
+def test_what_decides_on_a_device(store, measuring, name):
+    store.measurements.complete(measuring, claim(store, measuring, 3), measured(), identity=GPU)
+    with pytest.raises(DeviceDiffers, match=f": {name} 'other', not '{GPU[name]}'; measure"):
+        store.measurements.check_device(measuring, GPU | {name: "other"})
 
 
 def test_of_two_machines_that_end_at_once_one_is_refused(store, measuring):
