@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from blox_core.errors import LatencyError
 from blox_core.latency import LatencyPredictor
+from blox_core.space import SPACE_SIZE
 from blox_store.errors import ExportRefused
 
 Latencies: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]  # arch indices, milliseconds
@@ -25,9 +26,10 @@ def completed(device: str, measured: Iterator[Latencies], chosen: range) -> tupl
     indices = np.concatenate([found for found, _ in blocks])
     latencies_ms = np.concatenate([found for _, found in blocks])
     wanted = np.arange(chosen.start, chosen.stop)
-    missing = ~np.isin(wanted, indices)
-    known = dict(zip(indices.tolist(), latencies_ms.tolist(), strict=True))
-    values = np.array([known.get(index, np.nan) for index in wanted.tolist()])
+    known = np.full(SPACE_SIZE, np.nan)
+    known[indices] = latencies_ms
+    values = known[wanted]
+    missing = np.isnan(values)
     if missing.any():
         values[missing] = _predictions(device, indices, latencies_ms, wanted[missing])
     return (wanted, values), int(missing.sum())

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,8 +23,10 @@ Numbers = NDArray[np.int64]
 
 _NOUN: Final = "latency predictor"
 _PARTS: Final = STAGES * DISTINCT_CELLS
+_FREE: Final = 1 + STAGES * (len(OPS) + 1)  # the constant, ops and additions: not penalised
 _ROUNDS: Final = SPACE_SIZE // DISTINCT_CELLS
 _LEAST: Final = 1e-9
+_ROWS_AT_ONCE: Final = 2048  # of equations; all of them together would be 108 MB
 # Tried in fitting, relative to the weight of one measurement.
 _PENALTIES: Final = tuple(10.0**power for power in range(-3, 4))
 
@@ -55,12 +57,10 @@ class LatencyPredictor:
         few of them.
         """
         cells, latencies = _checked(indices, latencies_ms)
-        shared = np.concatenate([np.ones((len(cells), 1)), _composition(cells)], axis=1)
-        _check_enough(shared)
-        weights = np.median(latencies) / latencies[:, None]  # 1 for a usual one: no unit
-        design = weights * np.concatenate([shared, _own(cells)], axis=1)
-        found = _ridge(design, weights[:, 0] * latencies, free=shared.shape[1])
-        constant, by_count, own = np.split(found, [1, shared.shape[1]])
+        _check_enough(cells)
+        usual_ms = float(np.median(latencies))
+        equations = _Equations(cells=cells, weights=usual_ms / latencies, wanted=usual_ms)
+        constant, by_count, own = np.split(_ridge(equations), [1, _FREE])
         parts = by_count.reshape(STAGES, -1) @ _counts().T + own.reshape(STAGES, -1)
         return cls(
             constant_ms=float(constant[0]),
@@ -129,12 +129,11 @@ def _checked(indices: Sequence[int], latencies_ms: Latencies) -> tuple[Numbers, 
     return cells, latencies
 
 
-def _check_enough(shared: Floats) -> None:
+def _check_enough(cells: Numbers) -> None:
     """Raise LatencyError unless what is not penalised follows from the measurements."""
-    count, unknowns = shared.shape
-    if np.linalg.matrix_rank(shared) < unknowns:
+    if np.linalg.matrix_rank(_shared(cells)) < _FREE:
         raise LatencyError(
-            f"latencies of {count} architectures, too few or too alike: {unknowns} or more that "
+            f"latencies of {len(cells)} architectures, too few or too alike: {_FREE} or more that "
             "differ in ops and connections are needed; measure those of fitting_sample()"
         )
 
@@ -151,10 +150,10 @@ def _counts() -> Floats:
     return counts
 
 
-def _composition(cells: Numbers) -> Floats:
-    """Return the counts of each stage's cell: (n, 12)."""
-    counts = _counts()
-    return counts[cells].reshape(len(cells), STAGES * counts.shape[1])
+def _shared(cells: Numbers) -> Floats:
+    """Return 1 for the constant, and the counts of each stage's cell: (n, 13)."""
+    counts = _counts()[cells].reshape(len(cells), _FREE - 1)
+    return np.concatenate([np.ones((len(cells), 1)), counts], axis=1)
 
 
 def _own(cells: Numbers) -> Floats:
@@ -162,17 +161,56 @@ def _own(cells: Numbers) -> Floats:
     return np.eye(DISTINCT_CELLS)[cells].reshape(len(cells), _PARTS)
 
 
-def _ridge(design: Floats, wanted: Floats, *, free: int) -> Floats:
-    """Return the coefficients, of which the first `free` are not penalised."""
-    penalised = np.arange(design.shape[1]) >= free
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Equations:
+    """An equation for each measurement: its cells' unknowns sum up to its latency, by weight.
+
+    `cells` are (n, 3). `weights` (n,) are 1 for a usual latency and make every weighted one
+    `wanted`: so relative errors count, and there is no unit.
+    """
+
+    cells: Numbers
+    weights: Floats
+    wanted: float
+
+    def blocks(self) -> Iterator[Floats]:
+        """Yield the factors of the unknowns in the equations, (k, 148), weighted."""
+        for start in range(0, len(self.cells), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            cells = self.cells[rows]
+            factors = np.concatenate([_shared(cells), _own(cells)], axis=1)
+            yield self.weights[rows, None] * factors
+
+    def sums(self) -> tuple[Floats, Floats]:
+        """Return the sums that least squares take: of products (148, 148), and of what is wanted."""
+        products, wanted = np.zeros((_FREE + _PARTS,) * 2), np.zeros(_FREE + _PARTS)
+        for block in self.blocks():
+            products += block.T @ block
+            wanted += self.wanted * block.sum(axis=0)
+        return products, wanted
+
+
+def _ridge(equations: _Equations) -> Floats:
+    """Return the unknowns of the penalty whose leave-one-out error is least."""
+    products, wanted = equations.sums()
+    penalised = np.arange(len(wanted)) >= _FREE
     fits = []
     for penalty in _PENALTIES:
-        hat = np.linalg.solve(design.T @ design + np.diag(penalty * penalised), design.T)
-        leverage = np.einsum("ij,ji->i", design, hat)
-        # Without a measurement of leverage 1 nothing could be fitted; it is met exactly.
-        left_out = (wanted - design @ (hat @ wanted)) / np.maximum(1 - leverage, _LEAST)
-        fits.append((float(left_out @ left_out), hat @ wanted))
+        system = products + np.diag(penalty * penalised)
+        found = np.linalg.solve(system, wanted)
+        left_out = _left_out(equations, system, found)
+        fits.append((float(left_out @ left_out), found))
     return min(fits, key=lambda fit: fit[0])[1]
+
+
+def _left_out(equations: _Equations, system: Floats, found: Floats) -> Floats:
+    """Return by how much each equation fails where the unknowns are those of all others."""
+    errors = []
+    for block in equations.blocks():
+        leverage = np.einsum("ij,ji->i", block, np.linalg.solve(system, block.T))
+        # Without a measurement of leverage 1 nothing could be fitted; it is met exactly.
+        errors.append((equations.wanted - block @ found) / np.maximum(1 - leverage, _LEAST))
+    return np.concatenate(errors)
 
 
 def _is_table(value: Any) -> bool:

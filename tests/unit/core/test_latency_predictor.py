@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from math import isnan
 from typing import Any
@@ -76,6 +77,43 @@ def test_the_unit_does_not_matter() -> None:
     latencies = noisy(made_up_predictor(deviation=0.3).of(indices), 0.02)
     one, other = (LatencyPredictor.fit(indices, unit * latencies) for unit in (1.0, 1000.0))
     np.testing.assert_allclose(1000 * one.all_ms(), other.all_ms(), rtol=1e-6)
+
+
+def in_one_piece(indices: Any, latencies_ms: Any, penalty: float) -> tuple[float, Any]:
+    """Return the sum of squares of what was left out, and predictions of UNSEEN, by whole matrices."""
+    cells = np.array([*indices, *UNSEEN])[:, None] // 45 ** np.arange(3) % 45
+    factors = np.concatenate([predictor._shared(cells), predictor._own(cells)], axis=1)
+    design = factors[: len(indices)] * (np.median(latencies_ms) / latencies_ms)[:, None]
+    penalties = np.diag(penalty * (np.arange(148) >= 13))
+    hat = np.linalg.solve(design.T @ design + penalties, design.T)
+    wanted = np.full(len(design), np.median(latencies_ms))
+    leverage = np.einsum("ij,ji->i", design, hat)
+    left_out = (wanted - design @ (hat @ wanted)) / (1 - leverage)
+    return float(left_out @ left_out), factors[len(indices) :] @ (hat @ wanted)
+
+
+@pytest.mark.parametrize("noise", [0.001, 0.1])
+def test_equations_in_blocks_have_the_solution_of_all_of_them(
+    monkeypatch: pytest.MonkeyPatch, noise: float
+) -> None:
+    monkeypatch.setattr(predictor, "_ROWS_AT_ONCE", 64)
+    indices = fitting_sample(5, seed=0)
+    latencies = noisy(made_up(deviation=0.3).of(indices), noise)
+    tried = (in_one_piece(indices, latencies, penalty) for penalty in predictor._PENALTIES)
+    _, best = min(tried, key=lambda fit: fit[0])
+    found = LatencyPredictor.fit(indices, latencies)
+    np.testing.assert_allclose(found.of(UNSEEN), best, rtol=1e-9)
+
+
+def test_the_memory_of_a_fit_is_bounded() -> None:
+    indices = random_indices(6000, 5)
+    latencies = made_up(deviation=0.3).of(indices)
+    tracemalloc.start()
+    LatencyPredictor.fit(indices, latencies)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    whole_bytes = len(indices) * 148 * 8  # of all equations, of which copies were made
+    assert most_bytes < 2.5 * whole_bytes
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
