@@ -248,7 +248,17 @@ def _manifest(data: bytes) -> Manifest:
             indices_of(getattr(seed, name))
     for device in manifest.devices:
         indices_of(device.unstable)
+    for file in manifest.files:
+        _check_predicted(file)
     return manifest
+
+
+def _check_predicted(file: FileEntry) -> None:
+    predicted = file.header.get("predicted", 0)
+    _require(
+        type(predicted) is int and 0 <= predicted <= file.rows,
+        f"predicted is {predicted!r:.40}, a number of the {file.rows} rows of {file.name} is allowed",
+    )
 
 
 def _list(document: Mapping[str, Any], key: str) -> list[Any]:

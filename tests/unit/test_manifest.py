@@ -125,6 +125,17 @@ def test_devices_that_cannot_be(devices, message):
     assert re.match(message, fault)
 
 
+def with_predicted(value):
+    """Return what puts a number of predicted rows into the manifest's first file."""
+
+    def change(document):
+        first, *others = document["files"]
+        header = first["header"] | {"predicted": value}
+        return document | {"files": [first | {"header": header}, *others]}
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -139,6 +150,9 @@ def test_devices_that_cannot_be(devices, message):
         (lambda d: d | {"trainer_revision": True}, "trainer_revision is True, no int"),
         (lambda d: d | {"seeds": {}}, "seeds is no list"),
         (lambda d: d | {"files": ["a"]}, "'a' is no object"),
+        (with_predicted("many"), "predicted is 'many', a number of the 1 rows of b is allowed"),
+        (with_predicted(2), "predicted is 2, a number of the 1 rows of b is allowed"),
+        (with_predicted(True), "predicted is True, a number of the 1 rows"),
         (lambda d: d | {"seeds": [d["seeds"][0] | {"failed": "x"}]}, "'x': arch indices such as"),
     ],
 )
