@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from blox_core.errors import LatencyError
 from blox_core.latency.agreement import Latencies
 from blox_core.latency.fields import check_fields, check_names
-from blox_core.rules import Rule, is_float
+from blox_core.rules import Rule, float_where, is_float
 from blox_core.space import DISTINCT_CELLS, OPS, SPACE_SIZE, STAGES, Architecture, checked_index
 
 Floats = NDArray[np.float64]
@@ -26,6 +26,7 @@ _PARTS: Final = STAGES * DISTINCT_CELLS
 _FREE: Final = 1 + STAGES * (len(OPS) + 1)  # the constant, ops and additions: not penalised
 _ROUNDS: Final = SPACE_SIZE // DISTINCT_CELLS
 _LEAST: Final = 1e-9
+_PERCENT: Final = 100
 _ROWS_AT_ONCE: Final = 2048  # of equations; all of them together would be 108 MB
 # Tried in fitting, relative to the weight of one measurement.
 _PENALTIES: Final = tuple(10.0**power for power in range(-3, 4))
@@ -35,12 +36,16 @@ _PENALTIES: Final = tuple(10.0**power for power in range(-3, 4))
 class LatencyPredictor:
     """The milliseconds of what all architectures share, and of each cell in each stage.
 
-    `parts_ms` are of the three stages' 45 cells, in the order of arch indices. Raises LatencyError
-    for values not allowed.
+    `parts_ms` are of the three stages' 45 cells, in the order of arch indices. `error_percent` is
+    the leave-one-out error of the measurements that it was fitted to, the mean of
+    100 |p / m - 1|: m is a measurement, p its prediction by what fits all others best, with the
+    same penalty. One without which nothing could be fitted counts as met. Raises LatencyError for
+    values not allowed.
     """
 
     constant_ms: float
     parts_ms: tuple[tuple[float, ...], ...]
+    error_percent: float
 
     def __post_init__(self) -> None:
         check_fields(self, _NOUN, _RULES)
@@ -53,18 +58,20 @@ class LatencyPredictor:
         in that stage, and a deviation of its own; the sum of squared deviations is penalised, by
         the penalty that predicts each measurement best from all others. A cell that is in no
         measurement has no deviation. Source: ridge regression and its leave-one-out error (Golub,
-        Heath and Wahba, 1979). Raises LatencyError for latencies that are not above 0, and for too
-        few of them.
+        Heath and Wahba, 1979). Raises LatencyError for latencies that are not above 0, and for
+        those of fewer than 45 architectures, each of the 135 parts once, or of too similar ones.
         """
         cells, latencies = _checked(indices, latencies_ms)
         _check_enough(cells)
         usual_ms = float(np.median(latencies))
         equations = _Equations(cells=cells, weights=usual_ms / latencies, wanted=usual_ms)
-        constant, by_count, own = np.split(_ridge(equations), [1, _FREE])
+        unknowns, left_out = _ridge(equations)
+        constant, by_count, own = np.split(unknowns, [1, _FREE])
         parts = by_count.reshape(STAGES, -1) @ _counts().T + own.reshape(STAGES, -1)
         return cls(
             constant_ms=float(constant[0]),
             parts_ms=tuple(tuple(stage) for stage in parts.tolist()),
+            error_percent=_PERCENT * float(np.mean(np.abs(left_out))) / usual_ms,
         )
 
     def of(self, indices: Sequence[int]) -> Floats:
@@ -83,6 +90,7 @@ class LatencyPredictor:
         return {
             "constant_ms": self.constant_ms,
             "parts_ms": [list(stage) for stage in self.parts_ms],
+            "error_percent": self.error_percent,
         }
 
     @classmethod
@@ -94,7 +102,7 @@ class LatencyPredictor:
         check_names(cls, _NOUN, values)
         parts = values["parts_ms"]
         tuples = tuple(map(tuple, parts)) if isinstance(parts, list) else parts
-        return cls(constant_ms=values["constant_ms"], parts_ms=tuples)
+        return cls(**{**values, "parts_ms": tuples})
 
 
 def fitting_sample(rounds: int, seed: int) -> list[int]:
@@ -130,11 +138,15 @@ def _checked(indices: Sequence[int], latencies_ms: Latencies) -> tuple[Numbers, 
 
 
 def _check_enough(cells: Numbers) -> None:
-    """Raise LatencyError unless what is not penalised follows from the measurements."""
-    if np.linalg.matrix_rank(_shared(cells)) < _FREE:
+    """Raise LatencyError unless each part may be there, and what is not penalised follows.
+
+    From as many measurements as there are free unknowns these follow too, and noise is fitted.
+    """
+    count = len(np.unique(cells, axis=0))
+    if count < DISTINCT_CELLS or np.linalg.matrix_rank(_shared(cells)) < _FREE:
         raise LatencyError(
-            f"latencies of {len(cells)} architectures, too few or too alike: {_FREE} or more that "
-            "differ in ops and connections are needed; measure those of fitting_sample()"
+            f"latencies of {count} architectures, too few or too alike: {DISTINCT_CELLS} or more "
+            "that differ in ops and connections are needed; measure those of fitting_sample()"
         )
 
 
@@ -190,8 +202,8 @@ class _Equations:
         return products, wanted
 
 
-def _ridge(equations: _Equations) -> Floats:
-    """Return the unknowns of the penalty whose leave-one-out error is least."""
+def _ridge(equations: _Equations) -> tuple[Floats, Floats]:
+    """Return the unknowns by the penalty whose leave-one-out errors are least, and these errors."""
     products, wanted = equations.sums()
     penalised = np.arange(len(wanted)) >= _FREE
     fits = []
@@ -199,8 +211,8 @@ def _ridge(equations: _Equations) -> Floats:
         system = products + np.diag(penalty * penalised)
         found = np.linalg.solve(system, wanted)
         left_out = _left_out(equations, system, found)
-        fits.append((float(left_out @ left_out), found))
-    return min(fits, key=lambda fit: fit[0])[1]
+        fits.append((found, left_out))
+    return min(fits, key=lambda fit: float(fit[1] @ fit[1]))
 
 
 def _left_out(equations: _Equations, system: Floats, found: Floats) -> Floats:
@@ -223,4 +235,5 @@ def _is_table(value: Any) -> bool:
 _RULES: Final[dict[str, Rule]] = {
     "constant_ms": ("a finite float", is_float),
     "parts_ms": (f"a table of {STAGES} x {DISTINCT_CELLS} floats", _is_table),
+    "error_percent": float_where("of 0 or more", lambda x: x >= 0),
 }
