@@ -33,23 +33,41 @@ _FILES: Final = {
 }
 
 
-def write_card(building: Path, out: Path, manifest: Manifest, figures: SeedFigures) -> bool:
+def write_card(
+    building: Path,
+    out: Path,
+    manifest: Manifest,
+    figures: SeedFigures,
+    unpredicted: Sequence[str] = (),
+) -> bool:
     """Write the card of a release of which some files are still in `out`; return if with picture.
 
     A licence line that somebody has written into the card in `out` stays. There is no picture
-    where matplotlib is not installed.
+    where matplotlib is not installed. `unpredicted` are devices whose latencies were to be
+    predicted, and could not.
     """
     means = figures.averaged(
         [accuracies_of(read) for read in _other_seeds(building, out, manifest)]
     )
     has_picture = card_picture.draw(means, building / card_picture.PICTURE_FILE)
-    text = card_text(manifest, means, licence=_licence(out / CARD_FILE), has_picture=has_picture)
+    text = card_text(
+        manifest,
+        means,
+        licence=_licence(out / CARD_FILE),
+        has_picture=has_picture,
+        unpredicted=unpredicted,
+    )
     replace_file(building / CARD_FILE, [text.encode("utf-8")])
     return has_picture
 
 
 def card_text(
-    manifest: Manifest, figures: SeedFigures, *, licence: str = _NO_LICENCE, has_picture: bool
+    manifest: Manifest,
+    figures: SeedFigures,
+    *,
+    licence: str = _NO_LICENCE,
+    has_picture: bool,
+    unpredicted: Sequence[str] = (),
 ) -> str:
     """Return the card: what the release is, how it was made, what is in it, how to read it."""
     devices = list(device_summaries(manifest))
@@ -58,7 +76,7 @@ def card_text(
         f"![accuracy, FLOPs and parameters]({card_picture.PICTURE_FILE})" if has_picture else "",
         f"## Seeds\n\n{_seeds(manifest)}",
         f"## Best architectures\n\n{_best(manifest, figures)}",
-        f"## Latency\n\n{_devices(devices)}" if devices else "",
+        f"## Latency\n\n{_devices(devices, unpredicted)}" if devices else "",
         f"## Files\n\n{_files(manifest.files)}",
         f"## How to read it\n\n{_reading(manifest)}",
         f"## Recipe\n\n{_recipe(manifest)}",
@@ -145,21 +163,30 @@ def _best(manifest: Manifest, figures: SeedFigures) -> str:
     return table
 
 
-def _devices(devices: Sequence[DeviceSummary]) -> str:
+def _devices(devices: Sequence[DeviceSummary], unpredicted: Sequence[str]) -> str:
     rows = [
         (
             f"`{one.name}`",
             one.hardware,
             one.protocol,
             *(f"{count:,}" for count in (one.rows, one.unstable, one.predicted)),
+            one.error,
         )
         for one in devices
     ]
-    heading = ("device", "hardware", "protocol", "rows", "unstable", "predicted")
-    return (
+    heading = ("device", "hardware", "protocol", "rows", "unstable", "predicted", "error")
+    text = (
         f"{_table(heading, rows)}\n\n`manifest.json` has each whole protocol, the clock, driver and "
-        "libraries, and which measurements were unstable."
+        "libraries, and which latencies are unstable or predicted."
     )
+    if any(one.predicted for one in devices):
+        text += (
+            " The error is that of predicting each measured latency from all other measured ones: "
+            "the mean absolute percentage error."
+        )
+    for name in unpredicted:
+        text += f" Those on `{name}` that were not measured could not be predicted."
+    return text
 
 
 def _files(files: Sequence[FileEntry]) -> str:

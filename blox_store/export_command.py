@@ -66,7 +66,7 @@ def _formats(context: click.Context, option: click.Parameter, text: str) -> tupl
 @click.option(
     "--predicted",
     is_flag=True,
-    help="Predict latencies that were not measured; header and manifest say how many.",
+    help="Predict latencies that were not measured; the manifest says which, and how well.",
 )
 @click.option("--simulated", is_flag=True, help="Export a simulated run, and mark it as one.")
 @command_line.database_option
@@ -109,6 +109,8 @@ def _tell_what_is_not_there(out: Path, done: ExportReport) -> None:
     for what in ("diverged", "failed", "unfinished"):
         if indices := getattr(done, what):
             click.echo(f"left out, {what}: {spans(indices)}")
+    for told in done.unpredicted:
+        click.echo(f"left out, predictions: {told}")
     if not done.has_picture:
         click.echo(
             f"{out / CARD_FILE} has no picture: matplotlib is not installed; in the checkout of "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
@@ -15,6 +15,7 @@ from blox_core.trainer_revision import TORCH
 from blox_store import staging
 from blox_store.card_picture import PICTURE_FILE
 from blox_store.dataset_card import write_card
+from blox_store.device_entries import device_entries
 from blox_store.errors import ExportRefused, NotEncodable
 from blox_store.export_progress import ExportProgress, Report
 from blox_store.index_spans import spans
@@ -52,7 +53,7 @@ class Choice:
 
     `include_diverged` gives diverged architectures rows, padded with NaN to the recipe's epochs.
     `static` says of which architectures params and FLOPs are written, whatever the arch indices;
-    `predicted` gives latencies to those that were not measured, too.
+    `predicted` gives latencies to those that were not measured, too, on devices where that can be.
     """
 
     indices: range = EVERYTHING
@@ -67,7 +68,8 @@ class Choice:
 class ExportReport:
     """What an export wrote: its data files, how many architectures, and the indices left out.
 
-    `has_picture` is false where matplotlib is not installed.
+    `has_picture` is false where matplotlib is not installed. `unpredicted` says in words of which
+    devices latencies could not be predicted, though they were to be, and why.
     """
 
     files: tuple[Path, ...]
@@ -76,6 +78,7 @@ class ExportReport:
     failed: tuple[int, ...]
     unfinished: tuple[int, ...]
     has_picture: bool
+    unpredicted: tuple[str, ...] = ()
 
 
 def export(
@@ -109,11 +112,11 @@ def export(
         )
         with staging.building_folder(out) as building:
             export = _Export(source, out, building, tuple(formats), choice, report)
-            files, has_picture = export.write(states)
+            done = export.write(states)
             staging.publish(building, out)
-            if not has_picture:
+            if not done.has_picture:
                 (out / PICTURE_FILE).unlink(missing_ok=True)  # of the release before
-    return states.report([out / name for name in files], has_picture)
+    return done
 
 
 def _check_trainer(run: Run, simulated: bool) -> None:
@@ -181,7 +184,9 @@ class _States:
                 "export the rest by --allow-partial"
             )
 
-    def report(self, files: list[Path], has_picture: bool) -> ExportReport:
+    def report(
+        self, files: list[Path], has_picture: bool, unpredicted: Mapping[str, str]
+    ) -> ExportReport:
         """Return what an export of these jobs wrote and left out."""
         left_out = () if self._choice.include_diverged else self.of(JobState.DIVERGED)
         return ExportReport(
@@ -191,6 +196,7 @@ class _States:
             failed=tuple(self.of(JobState.FAILED)),
             unfinished=tuple(self.unfinished),
             has_picture=has_picture,
+            unpredicted=tuple(unpredicted.values()),
         )
 
 
@@ -213,8 +219,8 @@ class _Export:
         self._choice = choice
         self._report = report
 
-    def write(self, states: _States) -> tuple[list[str], bool]:
-        """Write all files; return the names of those with data, and whether there is a picture."""
+    def write(self, states: _States) -> ExportReport:
+        """Write all files into the building folder; return what there is once it is published."""
         run = self._source.run
         tables = release_tables(self._source)
         new = NewFiles(
@@ -232,12 +238,15 @@ class _Export:
             self._write(table, format, progress) for table in tables for format in self._formats
         ]
         progress.finish()
-        manifest = staying.with_export(seed, files, self._device_entries())
-        has_picture = write_card(self._building, self._out, manifest, figures)
+        manifest = staying.with_export(seed, files, self._device_entries(tables))
+        unpredicted = {
+            table.device or "": table.unpredicted for table in tables if table.unpredicted
+        }
+        has_picture = write_card(self._building, self._out, manifest, figures, [*unpredicted])
         if self._choice.simulated:
             write_marker(self._building, run)
         replace_file(self._building / MANIFEST_FILE, [manifest.to_json()])
-        return [file.name for file in files], has_picture
+        return states.report([self._out / file.name for file in files], has_picture, unpredicted)
 
     def _rows_to_go(self, finished: int, tables: list[ReleaseTable]) -> int:
         """Return the rows that are gone through: once to summarise, and once for each file."""
@@ -273,20 +282,12 @@ class _Export:
             missing=spans(missing),
         )
 
-    def _device_entries(self) -> list[DeviceEntry]:
+    def _device_entries(self, tables: list[ReleaseTable]) -> list[DeviceEntry]:
         source = self._source
-        return [
-            DeviceEntry(
-                device=found.name,
-                protocol_fingerprint=found.protocol_fingerprint,
-                protocol=found.protocol,
-                identities=list(found.identities),
-                unstable=spans(found.unstable),
-            )
-            for found in source.store.static.measured_devices(
-                source.connection, source.selection.indices
-            )
-        ]
+        measured = source.store.static.measured_devices(source.connection, source.selection.indices)
+        found = {table.device or "": table.prediction for table in tables}
+        predictions = {device: one for device, one in found.items() if one is not None}
+        return device_entries(measured, predictions)
 
     def _summarise(self, tables: list[ReleaseTable], progress: ExportProgress) -> SeedFigures:
         """Go through all rows for the first time; return what the dataset card shows of them."""

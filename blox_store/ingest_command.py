@@ -48,5 +48,6 @@ def command(
             click.echo(f"{taken.run}: {taken.added} results added, {taken.there} were there")
     for device in release.predicted():
         click.echo(
-            f"left out: latencies on {device}, of which some are predicted; a store has measured ones"
+            f"left out: latencies on {device}, of which some are predicted and nobody can tell which; "
+            "a store has measured ones"
         )

@@ -209,8 +209,16 @@ class IncomingRelease:
             if kind == "bench" and device not in left_out:
                 table = self.table(kind, device)
                 values = self._values(table, f"bench-{device}", "latency")
-                found[str(device)] = dict(zip(arch_indices(table).tolist(), values, strict=True))
+                of_device = dict(zip(arch_indices(table).tolist(), values, strict=True))
+                for index in self._predicted_indices(str(device)):
+                    of_device.pop(index, None)
+                found[str(device)] = of_device
         return found
+
+    def _predicted_indices(self, device: str) -> list[int]:
+        entries = () if self._manifest is None else self._manifest.devices
+        listed = (entry.predicted for entry in entries if entry.device == device)
+        return indices_of(next(listed, "")).tolist()
 
     def devices(self) -> dict[str, MeasuredDevice]:
         """Return how the latencies were measured, by device, where the manifest says it."""
@@ -224,13 +232,18 @@ class IncomingRelease:
                 unstable=tuple(indices_of(entry.unstable).tolist()),
             )
             for entry in entries
+            if entry.has_protocol
         }
 
     def predicted(self) -> list[str]:
         """Return the devices of which some latencies are predicted, nobody can tell which."""
-        benches = [device for kind, device in self._paths if kind == "bench"]
+        benches = [str(device) for kind, device in self._paths if kind == "bench"]
         headers = {one: read_header(self._paths["bench", one]) for one in benches}
-        return [str(one) for one, header in headers.items() if "predicted" in header]
+        return [
+            one
+            for one, header in headers.items()
+            if "predicted" in header and not self._predicted_indices(one)
+        ]
 
     def diverged(self, seed: int) -> frozenset[int]:
         """Return the architectures of a seed that diverged, as the manifest has them."""

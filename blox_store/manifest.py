@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from math import inf
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final
+
+import numpy as np
 
 from blox_core.errors import LatencyError, RecipeError
 from blox_core.latency import DeviceIdentity, LatencyProtocol
 from blox_core.recipe import Recipe
 from blox_core.space import SPACE_SIZE
 from blox_store.errors import ReleaseCorrupt
-from blox_store.index_spans import indices_of
+from blox_store.index_spans import indices_of, spans
 from blox_store.release.reader import read_header
 
 MANIFEST_FILE: Final = "manifest.json"
@@ -67,7 +71,10 @@ class SeedEntry:
 class DeviceEntry:
     """How the latencies on a device were measured, and by which hardware and libraries.
 
-    `unstable` are arch indices, as text, of measurements that were not stable.
+    `unstable` are arch indices, as text, of measurements that were not stable; `predicted` those of
+    latencies that were predicted, and `prediction_error_percent` is the predictor's error, None
+    without them; in older manifests neither is there. An empty protocol, and fingerprint, stand for
+    one that nobody knows.
     """
 
     device: str
@@ -75,6 +82,13 @@ class DeviceEntry:
     protocol: Mapping[str, Any]
     identities: Sequence[Mapping[str, Any]]
     unstable: str
+    predicted: str = ""
+    prediction_error_percent: float | None = None
+
+    @property
+    def has_protocol(self) -> bool:
+        """Whether it is known how the latencies were measured."""
+        return bool(self.protocol or self.protocol_fingerprint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +112,8 @@ class FileEntry:
 class Manifest:
     """All of a release folder; seeds, devices and files stand in order.
 
-    A device of which nobody knows how it was measured has files, and no entry.
+    A device of which nobody knows how it was measured has files, and no entry unless some of its
+    latencies are predicted.
     """
 
     trainings: Trainings
@@ -188,7 +203,11 @@ def _device_contradictions(manifest: Manifest) -> Iterator[str]:
         yield f"its devices are {names}, different ones in order are allowed"
     for name in sorted({*names} - _devices_of(manifest.files)):
         yield f"its device {name} has no file"
+    for file in manifest.files:
+        yield from _prediction_contradictions(manifest, file)
     for entry in manifest.devices:
+        if not entry.has_protocol:
+            continue
         try:
             protocol = LatencyProtocol.from_dict(entry.protocol)
             for identity in entry.identities:
@@ -198,6 +217,14 @@ def _device_contradictions(manifest: Manifest) -> Iterator[str]:
             continue
         if protocol.fingerprint != entry.protocol_fingerprint:
             yield f"the protocol of device {entry.device} is not of its fingerprint"
+
+
+def _prediction_contradictions(manifest: Manifest, file: FileEntry) -> Iterator[str]:
+    """Yield what cannot be of the predicted rows that a manifest lists; older ones list none."""
+    for entry in manifest.devices:
+        listed, counted = len(indices_of(entry.predicted)), file.header.get("predicted", 0)
+        if entry.device == file.device and listed and listed != counted:
+            yield f"{file.name} has {counted} predicted rows, by its device's entry {listed}"
 
 
 def _devices_of(files: Iterable[FileEntry]) -> set[str]:
@@ -247,10 +274,20 @@ def _manifest(data: bytes) -> Manifest:
         for name in _SPANS:
             indices_of(getattr(seed, name))
     for device in manifest.devices:
-        indices_of(device.unstable)
+        _check_device(device)
     for file in manifest.files:
         _check_predicted(file)
     return manifest
+
+
+def _check_device(device: DeviceEntry) -> None:
+    both = np.intersect1d(indices_of(device.unstable), indices_of(device.predicted))
+    _require(not both.size, f"{spans(both)[:40]} of {device.device} are unstable and predicted")
+    error = device.prediction_error_percent
+    _require(
+        error is None or 0 <= error < inf,
+        f"prediction_error_percent is {error}, a number of 0 or more is allowed",
+    )
 
 
 def _check_predicted(file: FileEntry) -> None:
@@ -267,23 +304,27 @@ def _list(document: Mapping[str, Any], key: str) -> list[Any]:
     return found or []
 
 
-_PLAIN_TYPES: Final[Mapping[str, type]] = {
-    "str": str,
-    "int": int,
-    "bool": bool,
-    "Mapping[str, Any]": dict,
-    "Mapping[str, int]": dict,
-    "Sequence[Mapping[str, Any]]": list,
+_PLAIN_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "float | None": (float, NoneType),
+    "Mapping[str, Any]": (dict,),
+    "Mapping[str, int]": (dict,),
+    "Sequence[Mapping[str, Any]]": (list,),
 }
 
 
 def _checked(kind: type[Any], values: Any) -> Any:
-    """Return the dataclass of these values, each of the type that it declares."""
+    """Return the dataclass of these values, each of the type that it declares or by default."""
     _require(isinstance(values, dict), f"{values!r:.40} is no object")
+    found = {}
     for field in fields(kind):
-        value, wanted = values.get(field.name), _PLAIN_TYPES[str(field.type)]
-        _require(type(value) is wanted, f"{field.name} is {value!r:.40}, no {wanted.__name__}")
-    return kind(**{field.name: values[field.name] for field in fields(kind)})
+        value = values.get(field.name, None if field.default is MISSING else field.default)
+        wanted = _PLAIN_TYPES[str(field.type)]
+        _require(type(value) in wanted, f"{field.name} is {value!r:.40}, no {wanted[0].__name__}")
+        found[field.name] = value
+    return kind(**found)
 
 
 def _require(holds: bool, message: str) -> None:

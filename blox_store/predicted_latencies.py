@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -11,15 +12,22 @@ from numpy.typing import NDArray
 from blox_core.errors import LatencyError
 from blox_core.latency import LatencyPredictor
 from blox_core.space import SPACE_SIZE
-from blox_store.errors import ExportRefused
 
 Latencies: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]  # arch indices, milliseconds
 
 
-def completed(device: str, measured: Iterator[Latencies], chosen: range) -> tuple[Latencies, int]:
-    """Return the latencies of all chosen architectures, and how many of them are predicted.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prediction:
+    """Which arch indices of a device are predicted, and `error_percent` as of the predictor."""
 
-    Measured ones stay as they are. Raises ExportRefused if too few are measured for the others, or
+    indices: NDArray[np.int64]
+    error_percent: float
+
+
+def completed(measured: Iterator[Latencies], chosen: range) -> tuple[Latencies, Prediction | None]:
+    """Return the latencies of all chosen architectures, and what of them is predicted, if anything.
+
+    Measured ones stay as they are. Raises LatencyError if too few are measured for the others, or
     if a prediction is not above 0.
     """
     blocks = list(measured)
@@ -30,29 +38,23 @@ def completed(device: str, measured: Iterator[Latencies], chosen: range) -> tupl
     known[indices] = latencies_ms
     values = known[wanted]
     missing = np.isnan(values)
-    if missing.any():
-        values[missing] = _predictions(device, indices, latencies_ms, wanted[missing])
-    return (wanted, values), int(missing.sum())
-
-
-def _predictions(
-    device: str,
-    indices: NDArray[np.int64],
-    latencies_ms: NDArray[np.float64],
-    wanted: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    try:
-        predictions = LatencyPredictor.fit(indices.tolist(), latencies_ms).all_ms()[wanted]
-    except LatencyError as error:
-        raise _refusal(device, str(error)) from error
-    if not (predictions > 0).all():
-        raise _refusal(device, "some predictions are not above 0")
-    return predictions
-
-
-def _refusal(device: str, why: str) -> ExportRefused:
-    return ExportRefused(
-        f"latencies on {device} cannot be predicted: {why}; measure more by 'blox init-latency "
-        f"--device-name {device}' with the protocol's options and a --sample larger than before, or "
-        "135 at first, or leave --predicted out"
+    if not missing.any():
+        return (wanted, values), None
+    predictor = LatencyPredictor.fit(indices.tolist(), latencies_ms)
+    values[missing] = predictor.all_ms()[wanted[missing]]
+    if not (values > 0).all():
+        raise LatencyError("some predictions are not above 0")
+    return (wanted, values), Prediction(
+        indices=wanted[missing], error_percent=predictor.error_percent
     )
+
+
+def unpredicted(device: str, why: str, *, measured_here: bool) -> str:
+    """Return in words that latencies cannot be predicted, why, and what to do about it."""
+    advice = (
+        f"measure more by 'blox init-latency --device-name {device}' with the protocol's options "
+        "and a --sample larger than before, or 135 at first"
+        if measured_here
+        else "they came with a release: ingest one that has more of them"
+    )
+    return f"latencies on {device} cannot be predicted: {why}; {advice}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, Final, Literal, TypeAlias
 
@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 
 from blox_core import hash_table
 from blox_core.complexity import params_and_flops
+from blox_core.errors import LatencyError
 from blox_core.space import DISTINCT_CELLS, SPACE_SIZE, STAGES, Architecture
 from blox_store.errors import ExportRefused
-from blox_store.predicted_latencies import Latencies, completed
+from blox_store.predicted_latencies import Latencies, Prediction, completed, unpredicted
 from blox_store.release.columns import (
     ArchColumn,
     Column,
@@ -46,7 +47,11 @@ Costs: TypeAlias = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint6
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseTable:
-    """One file of a release, but for its format: what it is, and how its rows are streamed."""
+    """One file of a release, but for its format: what it is, and how its rows are streamed.
+
+    Of latencies also what of them is predicted, or in words why predictions that were asked for
+    could not be made.
+    """
 
     kind: Kind
     seed: int | None = None
@@ -54,6 +59,8 @@ class ReleaseTable:
     header: Mapping[str, Any]
     blocks: Callable[[], Rows]
     summary: TableSummary
+    prediction: Prediction | None = None
+    unpredicted: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +105,10 @@ class RunSource:
 def release_tables(source: RunSource) -> list[ReleaseTable]:
     """Return the tables of results of a run, and of latencies, not summarised yet.
 
-    Raises ExportRefused if those of finished models are asked for, and some are not in the store,
-    and if predicted latencies are asked for, and too few are measured.
+    Raises ExportRefused if params and FLOPs of finished models are asked for, and some are not in
+    the store, and if predicted latencies are asked for, and none of any device can be.
     """
-    store, run = source.store, source.run
+    run = source.run
     if source.static == "finished":
         _check_costs(source)
     facts = {"seed": run.seed, "epochs": run.recipe["epochs"], "dataset": run.dataset}
@@ -111,9 +118,7 @@ def release_tables(source: RunSource) -> list[ReleaseTable]:
         _table("env", lambda header: _environments(source, header), seed=run.seed),
         _table("info", lambda header: _costs(source, header)),
     ]
-    for device in store.static.devices(source.connection):
-        tables.append(_latency_table(source, device))
-    return tables
+    return tables + _latency_tables(source)
 
 
 def _check_costs(source: RunSource) -> None:
@@ -201,16 +206,47 @@ def _costs(source: RunSource, header: Mapping[str, Any]) -> Rows:
         yield Table(header=header, columns=columns)
 
 
-def _latency_table(source: RunSource, device: str) -> ReleaseTable:
-    def measured(chosen: range) -> Iterator[Latencies]:
-        return source.store.static.latency_blocks(source.connection, device, chosen)
-
-    chosen = source.selection.indices
+def _latency_tables(source: RunSource) -> list[ReleaseTable]:
+    devices = source.store.static.devices(source.connection)
     if not source.predicted:
-        return _table("bench", lambda header: _latencies(header, measured(chosen)), device=device)
-    rows, predicted = completed(device, measured(range(SPACE_SIZE)), chosen)
-    facts = {"device": device} | ({"predicted": predicted} if predicted else {})
-    return _table("bench", lambda header: _latencies(header, iter([rows])), **facts)
+        return [_measured_table(source, device) for device in devices]
+    if not devices:
+        raise ExportRefused(
+            "the store has no latency from which others could be predicted; measure some, as "
+            "'blox init-latency --help' says, or leave --predicted out"
+        )
+    here = {run.dataset for run in source.store.runs.all() if run.measures}
+    tables = [_completed_table(source, device, device in here) for device in devices]
+    refusals = [table.unpredicted for table in tables if table.unpredicted is not None]
+    if len(refusals) == len(tables):
+        raise ExportRefused(f"{'; '.join(refusals)}; or leave --predicted out")
+    return tables
+
+
+def _measured(source: RunSource, device: str, indices: range) -> Iterator[Latencies]:
+    return source.store.static.latency_blocks(source.connection, device, indices)
+
+
+def _measured_table(source: RunSource, device: str) -> ReleaseTable:
+    def rows(header: Mapping[str, Any]) -> Rows:
+        return _latencies(header, _measured(source, device, source.selection.indices))
+
+    return _table("bench", rows, device=device)
+
+
+def _completed_table(source: RunSource, device: str, measured_here: bool) -> ReleaseTable:
+    """Return the table with all others predicted; with measured ones alone where that cannot be."""
+    measured = _measured(source, device, range(SPACE_SIZE))
+    try:
+        rows, prediction = completed(measured, source.selection.indices)
+    except LatencyError as error:
+        told = unpredicted(device, str(error), measured_here=measured_here)
+        return replace(_measured_table(source, device), unpredicted=told)
+    if prediction is None:
+        return _measured_table(source, device)
+    facts = {"device": device, "predicted": len(prediction.indices)}
+    table = _table("bench", lambda header: _latencies(header, iter([rows])), **facts)
+    return replace(table, prediction=prediction)
 
 
 def _latencies(header: Mapping[str, Any], blocks: Iterator[Latencies]) -> Rows:

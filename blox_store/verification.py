@@ -246,8 +246,9 @@ class _Check:
     def _device_faults(self, entry: DeviceEntry) -> Iterator[str]:
         stem = f"blox-bench-{entry.device}"
         rows = self._indices.get(stem)
-        if rows is not None and not np.isin(indices_of(entry.unstable), rows).all():
-            yield f"{stem} has no rows for architectures that {MANIFEST_FILE} says are unstable"
+        for what in ("unstable", "predicted") if rows is not None else ():
+            if not np.isin(indices_of(getattr(entry, what)), rows).all():
+                yield f"{stem} has no rows for architectures that {MANIFEST_FILE} says are {what}"
 
 
 def first_difference(left: Table, right: Table) -> str | None:

@@ -39,7 +39,8 @@ def made_up_predictor(*, deviation: float = 0.0) -> LatencyPredictor:
     generator = np.random.default_rng(0)
     usual = predictor._counts() @ [1.0, 2.0, 3.0, 0.1]
     parts = [2**stage * usual + deviation * generator.standard_normal(45) for stage in range(3)]
-    return LatencyPredictor(constant_ms=1.5, parts_ms=tuple(tuple(map(float, p)) for p in parts))
+    table = tuple(tuple(map(float, part)) for part in parts)
+    return LatencyPredictor(constant_ms=1.5, parts_ms=table, error_percent=0.0)
 
 
 def measured(median_ms: float = 3.5, *, stable: bool = False) -> LatencyMeasurement:

@@ -105,6 +105,13 @@ def test_a_manifest_from_before_it_had_devices(tmp_path):
     assert read_manifest(tmp_path) == manifest()
 
 
+def test_a_manifest_from_before_it_listed_predictions(tmp_path):
+    document = json.loads(manifest(devices=("cpu",)).to_json())
+    del document["devices"][0]["predicted"], document["devices"][0]["prediction_error_percent"]
+    (tmp_path / "manifest.json").write_text(json.dumps(document))
+    assert read_manifest(tmp_path) == manifest(devices=("cpu",))
+
+
 @pytest.mark.parametrize(
     ("devices", "message"),
     [
@@ -136,12 +143,23 @@ def with_predicted(value):
     return change
 
 
+def with_device(**changed):
+    """Return what changes the manifest's device."""
+    return lambda document: document | {"devices": [document["devices"][0] | changed]}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda d: d | {"devices": {}}, "devices is no list"),
         (lambda d: d | {"devices": [d["devices"][0] | {"identities": {}}]}, "identities is {}, no"),
         (lambda d: d | {"devices": [d["devices"][0] | {"unstable": "x"}]}, "'x': arch indices"),
+        (with_device(predicted="9-7"), "'9-7': arch indices below"),
+        (with_device(predicted=None), "predicted is None, no str"),
+        (with_device(unstable="3-5", predicted="5"), "5 of cpu are unstable and predicted"),
+        (with_device(prediction_error_percent="2"), "prediction_error_percent is '2', no float"),
+        (with_device(prediction_error_percent=-1.0), "percent is -1.0, a number of 0 or more is"),
+        (with_device(prediction_error_percent=float("nan")), "percent is nan, a number of 0 or"),
         (lambda d: [], "the document is no object"),
         (lambda d: d | {"schema": 2}, "schema is 2, this Blox knows 1"),
         (lambda d: d | {"search_space": 3}, "search_space is 3, no 91125"),

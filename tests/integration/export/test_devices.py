@@ -30,15 +30,18 @@ def test_the_manifest_and_the_card_have_protocol_and_hardware(store, run, out, d
             "protocol": PROTOCOL.to_dict(),
             "identities": [IDENTITY],
             "unstable": "5",
+            "predicted": "",
+            "prediction_error_percent": None,
         }
     ]
     assert verify(out).faults == ()
     card = (out / "README.md").read_text()
-    assert f"| `cpu-1` | a CPU | {PROTOCOL} | 2 | 1 | 0 |" in card
-    assert "| `ingested` | unknown | unknown | 1 | 0 | 0 |" in card
+    assert f"| `cpu-1` | a CPU | {PROTOCOL} | 2 | 1 | 0 | - |" in card
+    assert "| `ingested` | unknown | unknown | 1 | 0 | 0 | - |" in card
     page = report_page(out).decode()
     assert f'<td class="words">a CPU</td><td class="words">{PROTOCOL}</td>' in page
     assert '<td class="words">ingested</td><td class="words">unknown</td>' in page
+    assert "error is that of" not in card + page  # nothing is predicted
 
 
 def test_a_chosen_range_has_its_own_unstable_ones(store, run, out, device):

@@ -1,18 +1,26 @@
 """Latencies that were not measured, in a release that was asked for them."""
 
+import json
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import blox
+from blox_core.errors import LatencyError
+from blox_core.latency import LatencyPredictor
 from blox_core.latency.predictor import fitting_sample
 from blox_core.space import SPACE_SIZE
 from blox_store.errors import ExportRefused
+from blox_store.export_command import command
 from blox_store.exporter import Choice, export
+from blox_store.index_spans import indices_of
 from blox_store.ingestion import IncomingRelease
 from blox_store.predicted_latencies import completed
+from blox_store.report.page import report_page
 from blox_store.verification import verify
 from tests.exports import finish_all, manifest_of
-from tests.latencies import made_up_predictor
+from tests.latencies import PROTOCOL, made_up_predictor, measure_all, measuring_run
 
 MEASURED = fitting_sample(2, seed=3)
 LATENCIES_MS = made_up_predictor().all_ms()
@@ -54,23 +62,103 @@ def test_all_others_are_predicted_and_header_and_manifest_say_so(store, run, out
     assert "predicted, not measured" in (out / "README.md").read_text()
 
 
+def test_the_manifest_says_which_are_predicted_and_how_well(store, run, out, measured):
+    export(store, run, out, choice=Choice(predicted=True), formats=["blox"])
+    (entry,) = manifest_of(out)["devices"]
+    assert (entry["device"], entry["protocol"], entry["identities"]) == ("cpu", {}, [])
+    assert set(indices_of(entry["predicted"]).tolist()) == {*range(SPACE_SIZE)} - {*MEASURED}
+    fitted = LatencyPredictor.fit(MEASURED, LATENCIES_MS[MEASURED])
+    assert entry["prediction_error_percent"] == round(fitted.error_percent, 2) > 0
+    assert verify(out).faults == ()
+    figures = ("91,125", "0", f"{SPACE_SIZE - len(MEASURED):,}", f"{fitted.error_percent:.1f} %")
+    card = (out / "README.md").read_text()
+    assert f"| `cpu` | unknown | unknown | {' | '.join(figures)} |" in card
+    assert "The error is that of predicting each measured latency from all other" in card
+    page = report_page(out).decode()
+    assert "".join(f"<td>{figure}</td>" for figure in figures) in page.replace("\n", "")
+
+
+def test_a_protocol_that_is_known_stands_beside_predictions(store, run, out):
+    finish_all(store, run)
+    measure_all(store, "cpu-1", dict.fromkeys(fitting_sample(1, seed=0), True))
+    export(store, run, out, choice=Choice(predicted=True), formats=["blox"])
+    (entry,) = manifest_of(out)["devices"]
+    assert entry["protocol_fingerprint"] == PROTOCOL.fingerprint
+    assert len(indices_of(entry["predicted"])) == SPACE_SIZE - 45
+    assert IncomingRelease(out).devices()["cpu-1"].protocol == PROTOCOL.to_dict()
+
+
+def tampered(out, **changed):
+    document = manifest_of(out)
+    document["devices"][0] |= changed
+    (out / "manifest.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("predicted", "rows", "fault"),
+    [
+        ("7", range(9), "blox-bench-cpu.blox has 9 predicted rows, by its device's entry 1"),
+        ("1-9", range(9), "blox-bench-cpu has no rows for architectures that manifest.json says"),
+    ],
+)
+def test_a_manifest_that_lists_other_predictions_is_a_fault(
+    store, run, out, measured, predicted, rows, fault
+):
+    choice = Choice(predicted=True, indices=rows, allow_partial=True)
+    export(store, run, out, choice=choice, formats=["blox"])
+    tampered(out, predicted=predicted)
+    assert any(fault in found for found in verify(out).faults)
+
+
 def test_a_store_takes_no_predictions(store, run, out, measured):
     export(store, run, out, choice=Choice(predicted=True), formats=["blox"])
+    incoming = IncomingRelease(out)
+    assert (incoming.predicted(), incoming.latencies()) == ([], {"cpu": measured})
+    assert incoming.devices() == {}
+    tampered(out, predicted="")  # as an older manifest, which does not list them
     incoming = IncomingRelease(out)
     assert (incoming.predicted(), incoming.latencies()) == (["cpu"], {})
 
 
-def test_too_few_measurements_are_one_line(store, run, out):
+def test_a_device_without_enough_is_left_as_it_is_measured(store, run, out, measured, database_url):
+    store.static.add_latencies("few", {3: 1.0, 5: 2.0})
+    options = ["--out", str(out), "--predicted", "--formats", "blox", "--database", database_url]
+    ended = CliRunner().invoke(command, options, catch_exceptions=False)
+    assert (
+        "left out, predictions: latencies on few cannot be predicted: latencies of 2 architectures"
+        in ended.output
+    )
+    d = blox.from_folder(out)
+    assert d.bench_info.files["few"].indices.tolist() == [3, 5]
+    assert "predicted" not in d.bench_info.files["few"].header
+    assert d.bench_info.files["cpu"].header["predicted"] == SPACE_SIZE - len(MEASURED)
+    assert "Those on `few` that were not measured could not" in (out / "README.md").read_text()
+    assert verify(out).faults == ()
+
+
+def test_what_can_be_done_depends_on_who_has_measured(store, run, out):
     finish_all(store, run)
-    store.static.add_latencies("cpu", {3: 1.0, 5: 2.0})
-    message = "latencies on cpu cannot be predicted: .* 'blox init-latency --device-name cpu"
+    store.static.add_latencies("ingested", {3: 1.0, 5: 2.0})
+    measure_all(store, "here", {3: True})
+    message = (
+        r"latencies on here cannot be predicted: .* 'blox init-latency --device-name here' .*; "
+        r"latencies on ingested cannot be predicted: .* with a release: ingest one that has more of "
+        r"them; or leave --predicted out"
+    )
     with pytest.raises(ExportRefused, match=message):
         export(store, run, out, choice=Choice(predicted=True))
     assert not out.exists()
 
 
+def test_predictions_from_nothing_are_refused(store, run, out):
+    finish_all(store, run)
+    measuring_run(store, "not-begun")
+    with pytest.raises(ExportRefused, match="the store has no latency from which others could be"):
+        export(store, run, out, choice=Choice(predicted=True))
+
+
 def test_predictions_that_make_no_sense_are_refused():
     indices = np.array(MEASURED)
     absurd = np.where(indices % 45 < 22, 1e-6, 1e3)
-    with pytest.raises(ExportRefused, match="some predictions are not above 0"):
-        completed("cpu", iter([(indices, absurd)]), range(SPACE_SIZE))
+    with pytest.raises(LatencyError, match="some predictions are not above 0"):
+        completed(iter([(indices, absurd)]), range(SPACE_SIZE))
