@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,10 +12,22 @@ from numpy.typing import NDArray
 from blox_core.complexity import params_and_flops
 from blox_core.recipe import Recipe, preset
 from blox_store.dataset import Dataset, default_formats, from_folder
+from blox_store.index_spans import indices_of
 from blox_store.manifest import read_manifest
 from blox_store.release.names import scan_folder
 
 Indices: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Origins:
+    """Of a device's latencies, the arch indices of unstable and of predicted ones.
+
+    `predicted` is None if some are and nobody can tell which.
+    """
+
+    unstable: Indices
+    predicted: Indices | None
 
 
 def open_release(folder: Path) -> Dataset:
@@ -35,6 +48,22 @@ def recipe_of(release: Dataset, folder: Path) -> Recipe:
     return (
         preset(release.dataset) if manifest is None else Recipe.from_dict(manifest.trainings.recipe)
     )
+
+
+def origins_of(release: Dataset, folder: Path) -> dict[str, Origins]:
+    """Return by device where the latencies of a release are from, as its manifest and headers say."""
+    manifest = read_manifest(folder)
+    entries = {} if manifest is None else {entry.device: entry for entry in manifest.devices}
+    files = {} if release.bench_info is None else release.bench_info.files
+    found = {}
+    for device, file in files.items():
+        entry = entries.get(device)
+        predicted = indices_of("" if entry is None else entry.predicted)
+        found[device] = Origins(
+            unstable=indices_of("" if entry is None else entry.unstable),
+            predicted=None if "predicted" in file.header and not predicted.size else predicted,
+        )
+    return found
 
 
 def costs_of(

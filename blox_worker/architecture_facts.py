@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import Connection
@@ -15,8 +15,9 @@ from blox_core.recipe import Recipe, preset
 from blox_core.space import Architecture
 from blox_core.trainer_revision import TORCH
 from blox_store.store import JobState, ResultBlock, Run, Selection, Store
-from blox_store.whole_release import costs_of, open_release, recipe_of
+from blox_store.whole_release import Origins, costs_of, open_release, origins_of, recipe_of
 
+_UNSTABLE: Final = "unstable"
 _WITH_RESULTS = (JobState.SUCCEEDED.value, JobState.DIVERGED.value)
 
 
@@ -39,8 +40,8 @@ class Training:
 class ArchitectureFacts:
     """Params and FLOPs in the shape of a recipe, trainings, and latencies by device.
 
-    `source` names what was looked into for trainings, None if nothing was. Of the devices that are
-    `partly_predicted` nobody can tell which latencies were measured.
+    `source` names what was looked into for trainings, None if nothing was. `doubts` say of a
+    device's latency that it is unstable or predicted.
     """
 
     architecture: Architecture
@@ -50,7 +51,7 @@ class ArchitectureFacts:
     source: str | None = None
     trainings: tuple[Training, ...] = ()
     latencies_ms: Mapping[str, float] = field(default_factory=dict)
-    partly_predicted: frozenset[str] = frozenset()
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 def computed_facts(architecture: Architecture, recipe: Recipe) -> ArchitectureFacts:
@@ -80,7 +81,7 @@ def facts_in_release(architecture: Architecture, folder: Path) -> ArchitectureFa
         for seed in release.seeds
         if index in release
     ]
-    files = {} if release.bench_info is None else release.bench_info.files
+    origins = origins_of(release, folder)
     records: Any = release.latency(index, return_dict=True) if release.devices else None
     latencies = {
         device: float(record["latency"])
@@ -95,7 +96,7 @@ def facts_in_release(architecture: Architecture, folder: Path) -> ArchitectureFa
         source=str(folder),
         trainings=tuple(trainings),
         latencies_ms=latencies,
-        partly_predicted=frozenset(name for name in files if "predicted" in files[name].header),
+        doubts={name: doubt for name in latencies if (doubt := _doubt(origins[name], index))},
     )
 
 
@@ -112,12 +113,22 @@ def facts_in_store(architecture: Architecture, store: Store) -> ArchitectureFact
                 recipe = Recipe.from_dict(run.recipe)
                 trainings.append(_training(run, block))
         latencies = dict(_latencies(store, connection, index))
+        devices = store.static.measured_devices(connection, range(index, index + 1))
     return replace(
         computed_facts(architecture, recipe),
         source=store.url,
         trainings=tuple(trainings),
         latencies_ms=latencies,
+        doubts={device.name: _UNSTABLE for device in devices if device.unstable},
     )
+
+
+def _doubt(origins: Origins, index: int) -> str:
+    if index in origins.unstable:
+        return _UNSTABLE
+    if origins.predicted is None:
+        return "measured or predicted"
+    return "predicted" if index in origins.predicted else ""
 
 
 def _shape(recipe: Recipe) -> str:

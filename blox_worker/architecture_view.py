@@ -65,8 +65,8 @@ def _trainings(trainings: tuple[Training, ...]) -> Table:
 def _latencies(facts: ArchitectureFacts) -> Table:
     table = _table("device", "latency, ms")
     for device, latency_ms in facts.latencies_ms.items():
-        doubt = ", measured or predicted" if device in facts.partly_predicted else ""
-        table.add_row(Text(device + doubt), f"{latency_ms:.6f}")
+        doubt = facts.doubts.get(device)
+        table.add_row(Text(f"{device}, {doubt}" if doubt else device), f"{latency_ms:.6f}")
     return table
 
 

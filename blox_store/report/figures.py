@@ -16,7 +16,7 @@ from blox_store.dataset import Dataset
 from blox_store.dataset.benchmarking import LATENCY
 from blox_store.dataset.lazy_file import ABSENT
 from blox_store.report.statistics import Doubles, mean_of_seeds
-from blox_store.whole_release import costs_of, open_release, recipe_of
+from blox_store.whole_release import Origins, costs_of, open_release, origins_of, recipe_of
 
 # Of the accuracies of all trainings at an epoch; the fan of learning curves.
 QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -29,7 +29,9 @@ class ReportFigures:
 
     `test_top1`, `val_top1` (the best one) and `train_time_s` are (seeds, n); `curves` (7, epochs)
     has the QUANTILES of validation top-1 over all trainings; `snapshots` (k, n) has it at the
-    epochs `snapshot_epochs`, the mean of the seeds. Latencies (n,) are NaN where there is none.
+    epochs `snapshot_epochs`, the mean of the seeds. Latencies (n,) are NaN where there is none;
+    `predicted` says of a device whether those that are there are: `predicted`, or `partly
+    predicted`.
     """
 
     dataset: str
@@ -44,6 +46,7 @@ class ReportFigures:
     val_top1: Doubles
     train_time_s: Doubles
     latencies_ms: Mapping[str, Doubles]
+    predicted: Mapping[str, str]
     curves: Doubles
     snapshot_epochs: tuple[int, ...]
     snapshots: Doubles
@@ -60,6 +63,8 @@ def report_figures(folder: Path) -> ReportFigures:
     recipe, indices = recipe_of(release, folder), np.sort(release.indices)
     params, flops = costs_of(release, recipe, indices)
     curves, snapshots = _curves(release, indices)
+    latencies = {device: _latencies(release, device, indices) for device in release.devices}
+    origins = origins_of(release, folder)
     return ReportFigures(
         dataset=release.dataset,
         epochs=release.epochs,
@@ -72,7 +77,12 @@ def report_figures(folder: Path) -> ReportFigures:
         test_top1=_of_seeds(release, "test_acc", indices),
         val_top1=_of_seeds(release, "val_acc", indices),
         train_time_s=_of_seeds(release, "train_time", indices),
-        latencies_ms={device: _latencies(release, device, indices) for device in release.devices},
+        latencies_ms=latencies,
+        predicted={
+            device: told
+            for device, values in latencies.items()
+            if (told := _predicted(origins[device], indices[~np.isnan(values)]))
+        },
         curves=curves,
         snapshot_epochs=tuple(snapshots),
         snapshots=np.array(list(snapshots.values())),
@@ -90,6 +100,16 @@ def _latencies(release: Dataset, device: str, indices: NDArray[np.int64]) -> Dou
     latencies = np.full(len(indices), np.nan)
     latencies[there] = release.bench_info.files[device].number(LATENCY, indices[there])
     return latencies
+
+
+def _predicted(origins: Origins, shown: NDArray[np.int64]) -> str:
+    """Return whether the latencies of these architectures are predicted, in a word."""
+    if origins.predicted is None:
+        return "partly predicted"
+    predicted = np.isin(shown, origins.predicted)
+    if predicted.any():
+        return "predicted" if predicted.all() else "partly predicted"
+    return ""
 
 
 def _curves(release: Dataset, indices: NDArray[np.int64]) -> tuple[Doubles, Mapping[int, Doubles]]:

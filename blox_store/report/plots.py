@@ -30,7 +30,7 @@ _HISTOGRAM_BINS: Final = 40
 def accuracy_against_costs(figures: ReportFigures) -> str:
     """Draw test accuracy against FLOPs, params and each latency, with the Pareto fronts."""
     costs: dict[str, NDArray[Any]] = {"FLOPs": figures.flops, "parameters": figures.params}
-    costs |= {f"latency on {name}, ms": of for name, of in figures.latencies_ms.items()}
+    costs |= {_latency_label(figures, name): of for name, of in figures.latencies_ms.items()}
     rows = (len(costs) + 1) // 2
     figure = _figure(3.6 * rows)
     places = list(figure.subplots(rows, 2, sharey=True, squeeze=False).flat)
@@ -43,6 +43,11 @@ def accuracy_against_costs(figures: ReportFigures) -> str:
         axes.set_ylabel(_ACCURACY)
     figure.legend(*places[0].get_legend_handles_labels(), loc="outside upper right", frameon=False)
     return _svg(figure)
+
+
+def _latency_label(figures: ReportFigures, device: str) -> str:
+    told = figures.predicted.get(device)
+    return f"latency on {device}, ms{f', {told}' if told else ''}"
 
 
 def accuracy_by_op(figures: ReportFigures) -> str:

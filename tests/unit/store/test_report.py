@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from blox_core.errors import ExtraMissing
+from blox_core.latency.predictor import fitting_sample
 from blox_core.recipe import preset
 from blox_core.space import DISTINCT_CELLS, OPS, Architecture, random_indices
 from blox_store.errors import ReleaseMissing
@@ -120,6 +121,23 @@ def test_figures_are_those_of_the_release(simulated):
     latencies = dict(zip(figures.indices.tolist(), figures.latencies_ms["pixel-4"], strict=True))
     assert (latencies[INDICES[0]], latencies[INDICES[5]]) == (1.25, 2.5)
     assert np.isnan(latencies[INDICES[1]])
+
+
+def test_plots_say_which_latencies_are_predicted(store, out):
+    run = finished_run(store, DIGITS)
+    others = dict.fromkeys({*fitting_sample(2, seed=0)} - {3, 5, 7}, 1.0)
+    store.static.add_latencies("elsewhere", others)
+    store.static.add_latencies("some", others | {5: 1.0})
+    store.static.add_latencies("all", others | {3: 1.0, 5: 1.0, 7: 1.0})
+    export(store, run, out, formats=("blox",), choice=Choice(predicted=True, indices=range(9)))
+    told = {"elsewhere": "predicted", "some": "partly predicted"}
+    figures = report_figures(out)
+    assert figures.predicted == told
+    drawn = accuracy_against_costs(figures)
+    for label in ("elsewhere, ms, predicted<", "some, ms, partly predicted<", "all, ms<"):
+        assert f"latency on {label}" in drawn
+    (out / "manifest.json").unlink()
+    assert set(report_figures(out).predicted.values()) == {"partly predicted"}
 
 
 def test_one_architecture_of_one_epoch_without_params_and_flops(store, out):

@@ -20,6 +20,7 @@ from blox_worker.cell_text import cell_lines
 from blox_worker.commands.show import show
 from blox_worker.new_run import make_measuring_run
 from tests.exports import simulated_run
+from tests.latencies import measure_all
 from tests.releases import add_costs, finished_run
 
 CELLS = [Architecture(number).cells[0] for number in range(DISTINCT_CELLS)]
@@ -209,14 +210,35 @@ def test_a_store_that_measures(store, sqlite_url):
     assert shown("3", "--database", sqlite_url) == before
 
 
-def test_latencies_that_may_be_predicted_say_so(store, tmp_path):
+@pytest.fixture
+def partly_predicted(store, tmp_path):
+    """A release of 3, 5 and 7, of which 3 and 5 were measured on a CPU, 5 without calm."""
     run = finished_run(store, DIGITS)
-    sample = fitting_sample(1, seed=0)
-    store.static.add_latencies("cpu", {index: 1.0 + index % 45 / 45 for index in sample})
-    chosen = Choice(predicted=True, indices=range(10))
+    sample = dict.fromkeys({*fitting_sample(1, seed=0), 3} - {7}, True)
+    measure_all(store, "cpu", sample | {5: False})
     store.static.add_latencies("pixel-4", dict.fromkeys([0, 1, 2, *range(4, 10)], 1.5))
+    chosen = Choice(predicted=True, indices=range(10))
     export(store, run, tmp_path / "r", formats=("blox",), choice=chosen)
-    output = shown("3", "--release", str(tmp_path / "r"))
-    rows = [line.split("  ") for line in output.splitlines()]
-    assert any("cpu, measured or predicted" in row[1:2] for row in rows), output
-    assert any("pixel-4" in row[1:2] for row in rows), output
+    return tmp_path / "r"
+
+
+def devices_shown(*arguments):
+    """Return what stands before the latencies."""
+    output = shown(*arguments)
+    cells = [line.split("  ")[1].strip() for line in output.splitlines() if line.startswith("  ")]
+    return [cell for cell in cells if cell.startswith(("cpu", "pixel-4"))]
+
+
+def test_a_release_tells_of_each_latency_what_it_is(partly_predicted):
+    release = ("--release", str(partly_predicted))
+    assert devices_shown("3", *release) == ["cpu", "pixel-4"]
+    assert devices_shown("5", *release) == ["cpu, unstable", "pixel-4"]
+    assert devices_shown("7", *release) == ["cpu, predicted", "pixel-4"]
+    (partly_predicted / "manifest.json").unlink()
+    assert devices_shown("5", *release) == ["cpu, measured or predicted", "pixel-4"]
+
+
+def test_a_store_tells_of_unstable_latencies(store, sqlite_url):
+    measure_all(store, "cpu", {3: True, 5: False})
+    assert devices_shown("3", "--database", sqlite_url) == ["cpu", "pixel-4"]
+    assert devices_shown("5", "--database", sqlite_url) == ["cpu, unstable"]
