@@ -18,6 +18,7 @@ from blox_worker.wording import describe_cells, duration
 
 _OP_STYLES: Final = {"conv": "bold blue", "mbconv": "bold magenta", "bconv": "bold green"}
 _UNKNOWN: Final = "-"
+_MADE_UP: Final = "simulated: figures are made up, nothing was trained"
 
 
 def architecture_view(facts: ArchitectureFacts) -> RenderableType:
@@ -29,7 +30,7 @@ def architecture_view(facts: ArchitectureFacts) -> RenderableType:
     elif facts.source is not None:
         parts.append(Text(f"\nno training of it in {facts.source}"))
     if any(training.is_simulated for training in facts.trainings):
-        parts.append(Text("simulated: figures are made up, nothing was trained"))
+        parts.append(Text(_MADE_UP))
     if facts.latencies_ms:
         parts.append(_latencies(facts))
     return Group(*parts)
@@ -43,6 +44,18 @@ def fact_lines(facts: ArchitectureFacts) -> Iterator[str]:
     yield f"arch vec  {json.dumps(architecture.arch_vec, separators=(',', ':'))}"
     yield f"params    {facts.params:,}"
     yield f"FLOPs     {facts.flops:,} ({facts.shape})"
+
+
+def result_lines(facts: ArchitectureFacts) -> Iterator[str]:
+    """Yield trainings and latencies for where there are no tables, short enough for a picture."""
+    for training in facts.trainings:
+        val, test = map(_percent, (training.val_top1, training.test_top1))
+        yield f"training  {training.name}"
+        yield f"          val {val} %, test {test} %, in {duration(training.train_time_s)}"
+    if any(training.is_simulated for training in facts.trainings):
+        yield f"          {_MADE_UP}"
+    for device, latency_ms in facts.latencies_ms.items():
+        yield f"latency   {latency_ms:.6f} ms on {_with_doubt(facts, device)}"
 
 
 def _stages(architecture: Architecture) -> Iterator[Text]:
@@ -65,9 +78,13 @@ def _trainings(trainings: tuple[Training, ...]) -> Table:
 def _latencies(facts: ArchitectureFacts) -> Table:
     table = _table("device", "latency, ms")
     for device, latency_ms in facts.latencies_ms.items():
-        doubt = facts.doubts.get(device)
-        table.add_row(Text(f"{device}, {doubt}" if doubt else device), f"{latency_ms:.6f}")
+        table.add_row(Text(_with_doubt(facts, device)), f"{latency_ms:.6f}")
     return table
+
+
+def _with_doubt(facts: ArchitectureFacts, device: str) -> str:
+    doubt = facts.doubts.get(device)
+    return f"{device}, {doubt}" if doubt else device
 
 
 def _percent(value: float | None) -> str:

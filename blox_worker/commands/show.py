@@ -21,7 +21,7 @@ from blox_worker.architecture_facts import (
     facts_in_release,
     facts_in_store,
 )
-from blox_worker.architecture_view import architecture_view, fact_lines
+from blox_worker.architecture_view import architecture_view, fact_lines, result_lines
 from blox_worker.status_view import console
 
 _FORMATS: Final = {f".{name}": name for name in get_args(Format)}
@@ -73,8 +73,8 @@ def show(
     facts = _facts(architecture, release, recipe, database)
     console().print(architecture_view(facts))
     if out is not None:
-        picture = architecture_picture(architecture, list(fact_lines(facts)), _FORMATS[out.suffix])
-        replace_file(out, [picture])
+        lines = [*fact_lines(facts), *result_lines(facts)]
+        replace_file(out, [architecture_picture(architecture, lines, _FORMATS[out.suffix])])
         click.echo(f"drawn in {out}")
 
 

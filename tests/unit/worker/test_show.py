@@ -150,6 +150,22 @@ def test_pictures(tmp_path):
     assert again[0] == again[1]
 
 
+def test_a_picture_has_results_and_latencies(store, sqlite_url, tmp_path):
+    run = finished_run(store, DIGITS, indices=(3,))
+    simulated_run(store, seed=1, indices=(3,))
+    measure_all(store, "cpu", {3: False})
+    shown("3", "--database", sqlite_url, "--out", str(tmp_path / "a.svg"))
+    text = (tmp_path / "a.svg").read_text()
+    for part in (
+        f"training  {run}",
+        "val 1.600 %, test 24.000 %, in 104 s",
+        "simulated: figures are made up, nothing was trained",
+        "latency   3.500000 ms on cpu, unstable",
+        "latency   1.250000 ms on pixel-4",
+    ):
+        assert part in text
+
+
 def test_a_picture_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ExtraMissing, match=r"pip install '\.\[plots\]'"):
