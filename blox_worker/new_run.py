@@ -73,15 +73,12 @@ def make_measuring_run(
 ) -> MadeRun:
     """Make the run that measures latencies on a device by a protocol, or find it, and add jobs.
 
-    Raises StoreError if the device is measured by another protocol already, for the latencies of
-    a device name are all of one; and if they came with a release that was ingested.
+    Raises StoreError if the device is measured by another protocol or revision already, for the
+    latencies of a device name are all of one; and if they came with a release that was ingested.
     """
     for run in store.runs.all():
-        if run.measures and run.dataset == device_name and _differ(run, protocol):
-            raise StoreError(
-                f"device {device_name} is measured by {run} with another protocol; give another "
-                "--device-name, or the same options as then"
-            )
+        if run.measures and run.dataset == device_name:
+            _refuse_another_way(run, protocol)
     _refuse_latencies_of_others(store, device_name)
     return store.runs.create(
         dataset=device_name,
@@ -105,9 +102,19 @@ def _refuse_latencies_of_others(store: Store, device_name: str) -> None:
         )
 
 
-def _differ(run: Run, protocol: LatencyProtocol) -> bool:
-    made_by = (run.recipe_fingerprint, run.trainer_revision)
-    return made_by != (protocol.fingerprint, LATENCY_REVISION)
+def _refuse_another_way(run: Run, protocol: LatencyProtocol) -> None:
+    """Keep the latencies of a device to one protocol, and to one revision of what measures."""
+    if run.trainer_revision != LATENCY_REVISION:
+        raise StoreError(
+            f"device {run.dataset} is measured by {run}, of revision {run.trainer_revision}, and "
+            f"this version of Blox measures by revision {LATENCY_REVISION}, whose latencies may "
+            "differ: go on with the version that began it, or give another --device-name"
+        )
+    if run.recipe_fingerprint != protocol.fingerprint:
+        raise StoreError(
+            f"device {run.dataset} is measured by {run} with another protocol; give another "
+            "--device-name, or the same options as then"
+        )
 
 
 def _store_complexity(store: Store, recipe: Recipe) -> None:

@@ -85,6 +85,11 @@ class Runs:
             raise RunNotFound("the store has no run; make one by 'blox init'")
         if not fitting:
             raise RunNotFound(f"no {wanted}; the store has {_listed(every)}")
+        if measured is not None:
+            raise RunNotFound(
+                f"several runs measure on {measured}, where one is allowed: {_listed(fitting)}; "
+                "begin anew by 'blox init-latency' with another --device-name"
+            )
         raise RunNotFound(f"several runs fit, choose one by --run ID: {_listed(fitting)}")
 
     def set_paused(self, run_id: int, paused: bool) -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from blox_core.latency import preset
 from blox_store.errors import RunNotFound
 from blox_store.store import JobState, Store
+from tests.latencies import measuring_run
 from tests.results import made_up_result
 from tests.store_jobs import claim, make_run, stored
 
@@ -31,6 +33,18 @@ def test_a_run_is_found_by_what_is_known_of_it(store):
         store.runs.find()
     with pytest.raises(RunNotFound, match=r"no run with id 9 and seed 1; the store has run 1: "):
         store.runs.find(9, seed=1)
+
+
+def test_two_runs_of_one_device_are_not_to_be_chosen_from(store):
+    """As two commands make them that begin at once."""
+    for backend in ("torch-cpu", "onnxruntime-cpu"):
+        measuring_run(store, "cpu", preset(backend))
+    message = (
+        r"several runs measure on cpu, where one is allowed: run 1: latency on cpu, .*; run 2: .*; begin anew by "
+        r"'blox init-latency' with another --device-name$"
+    )
+    with pytest.raises(RunNotFound, match=message):
+        store.runs.find(measured="cpu")
 
 
 def test_jobs_are_added_once(store, run):
