@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -10,11 +11,14 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Connection
 
 import blox
 from blox_core.latency import preset as preset_protocol
 from blox_core.recipe import Recipe, preset
+from blox_store.dataset import default_formats
 from blox_store.exporter import Choice, export
+from blox_store.release.names import FORMATS
 from blox_store.settings import read_settings
 from blox_store.store import JobState, ResultRow, Run, Store
 from blox_store.verification import verify
@@ -30,6 +34,7 @@ from blox_worker.wording import describe_cells
 DEMO_INDICES: Final = (18639, 19314, 20665, 19629, 22689, 30834, 504, 75339)
 SEED: Final = 0
 DEVICE_NAME: Final = "cpu"
+_DECIMALS: Final = 6  # of a latency in a release
 # Short, so that a demo that was killed goes on soon after it is started again.
 _LEASE_S: Final = 10.0
 _HEARTBEAT_S: Final = 2.0
@@ -58,8 +63,9 @@ def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: 
             console.print("stopped; run the same command again to go on where it stopped")
             return False
         release = folder / "release"
-        report = export(store, run, release, choice=Choice())
-        _check_release(store, run, release)
+        formats = _formats()
+        report = export(store, run, release, formats=formats, choice=Choice())
+        _check_release(store, run, release, formats)
     console.print(
         f"{len(report.files)} files in {release}; all formats hold equal values, "
         "and blox.from_folder gives the numbers in the store"
@@ -100,20 +106,61 @@ def _check_jobs(store: Store, run: Run) -> None:
         )
 
 
-def _check_release(store: Store, run: Run, release: Path) -> None:
+def _formats() -> tuple[str, ...]:
+    """Return all formats that can be written here."""
+    return tuple(dict.fromkeys((*FORMATS, *default_formats())))
+
+
+def _check_release(store: Store, run: Run, release: Path, formats: Sequence[str]) -> None:
+    """Compare the release, in each format, with the store; raise DemoFailed if they differ."""
     if faults := verify(release).faults:
         raise DemoFailed(f"the release in {release} is faulty: {faults[0]}")
-    dataset = blox.from_folder(release, extended=True, seeds=run.seed)
+    stored = _stored(store, run)
+    for format in formats:
+        dataset = blox.from_folder(
+            release,
+            extended=True,
+            include_static_info=True,
+            seeds=run.seed,
+            preferred_ext=[format],
+        )
+        if any(_released(dataset, index, facts) != facts for index, facts in stored.items()):
+            raise DemoFailed(f"the release in {release} is not what is in the store, as .{format}")
+
+
+def _released(dataset: blox.Dataset, index: int, names: Iterable[str]) -> dict[str, Any]:
+    """Return what a release says of an architecture, by the names that `_stored` gives it."""
+    info: Any = dataset.full_info(index) or {}
+    latencies = {device: info.get(device) for device in dataset.devices}
+    found = {**info, **(info.get("info") or {}), "latencies": latencies}
+    return {name: found.get(name) for name in names}
+
+
+def _stored(store: Store, run: Run) -> dict[int, dict[str, Any]]:
+    """Return what a release has to say of each architecture, as it follows from the store."""
+    shape = {name: run.recipe[name] for name in ("stem_channels", "classes", "resolution")}
     with store.snapshot() as connection:
-        for row in store.results.stream(connection, run.id):
-            info = dataset.full_info(row.arch_index)
-            if not isinstance(info, dict) or any(
-                info[name] != value for name, value in _stored(run, row)
-            ):
-                raise DemoFailed(f"the release in {release} is not what is in the store")
+        costs = store.static.architectures(connection, shape)
+        return {
+            row.arch_index: {
+                **dict(zip(("params", "flops"), costs[row.arch_index], strict=True)),
+                **dict(_training_facts(run, row)),
+                "latencies": _latencies(store, connection, row.arch_index),
+            }
+            for row in list(store.results.stream(connection, run.id))
+        }
 
 
-def _stored(run: Run, row: ResultRow) -> list[tuple[str, Any]]:
+def _latencies(store: Store, connection: Connection, index: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for device in store.static.devices(connection):
+        blocks = store.static.latency_blocks(connection, device, range(index, index + 1))
+        values = [ms for _, latencies_ms in blocks for ms in latencies_ms.tolist()]
+        found[device] = {"latency": round(values[0], _DECIMALS)} if values else None
+    return found
+
+
+def _training_facts(run: Run, row: ResultRow) -> list[tuple[str, Any]]:
     """Return the release's columns as they follow from a row of the store."""
     names = ("train_top1", "train_top5", "val_top1", "val_top5", "test_top1", "test_top5")
     values: list[tuple[str, Any]] = []

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 
 import blox
+from blox_store.release.names import ALL_FORMATS
 from blox_worker.demo import DEMO_INDICES
 from tests.commands import Commands
 from tests.servers import wait_until
@@ -34,7 +35,7 @@ def checkpoints(folder):
 def test_the_demo_trains_releases_and_queries(demo):
     folder, printed = demo
     assert len(FINISHED.findall(printed)) == 2
-    assert "15 files in demo/release; all formats hold equal values" in printed
+    assert "20 files in demo/release; all formats hold equal values" in printed
     for heading in ("index", "cells", "params", "FLOPs", "ms", "val %", "test %", "seconds"):
         assert heading in printed
     d = blox.from_folder(folder / "release", include_static_info=True)
@@ -42,7 +43,7 @@ def test_the_demo_trains_releases_and_queries(demo):
     for index in d.indices:
         assert f"{d.params(index):,}" in printed
         assert f"{d.val_acc(index):.2f}" in printed
-    for extension in ("blox", "csv", "pickle"):
+    for extension in ALL_FORMATS:
         measured = blox.from_folder(folder / "release", preferred_ext=[extension])
         assert measured.devices == ["cpu"]
         ((latency_ms,),) = measured.latency(DEMO_INDICES[0])

@@ -119,7 +119,7 @@ def test_the_demos_release_and_damaged_copies_of_it(commands, demo, tmp_path):
     folder, _ = demo
     shutil.copytree(folder / "release", tmp_path / "release")
     printed = commands.succeed("python -m blox_store.verify release")
-    assert "release: 15 files, no fault; as its manifest says" in printed
+    assert "release: 20 files, no fault; as its manifest says" in printed
     assert "blox-ext-0.csv: 2 rows, " in printed
     path = tmp_path / "release" / "blox-ext-0.blox"
     data = bytearray(path.read_bytes())
@@ -143,7 +143,7 @@ def test_a_lab_goes_on_from_a_release(commands, demo, tmp_path):
     assert "run 1: digits, recipe " in printed
     assert ": 0 results added, 2 were there" in printed
     assert "2 succeeded" in commands.succeed("blox status")
-    commands.succeed("python -m blox_store.export --out again")
+    commands.succeed("python -m blox_store.export --out again --formats blox,csv,pickle,parquet")
     published, again = contents(tmp_path / "release"), contents(tmp_path / "again")
     assert again == published
 

@@ -1,15 +1,18 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from blox_core.recipe import preset
 from blox_core.space import OPS, Architecture
 from blox_store.exporter import Choice, export
-from blox_store.store import Store
+from blox_store.release.names import ALL_FORMATS, FORMATS
+from blox_store.store import Store, schema
 from blox_worker.demo import (
     DEMO_INDICES,
     _check_jobs,
     _check_release,
+    _formats,
 )
 from blox_worker.errors import DemoFailed
 from tests.results import claimed, made_up_result, made_up_run
@@ -28,16 +31,24 @@ def exported(tmp_path):
     with Store(f"sqlite:///{tmp_path}/store.db", migrate=True) as store:
         shape = {"stem_channels": 8, "classes": 10, "resolution": 32}
         store.static.add_architectures(shape, [(3, 1, 2)])
+        store.static.add_latencies("cpu", {3: 1.2345678})
+        store.static.add_latencies("elsewhere", {9: 1.0})
         run = made_up_run(store, replace(preset("digits"), epochs=2), indices=(3,))
         store.results.complete(claimed(store, run, 3), made_up_result(2))
         release = tmp_path / "release"
-        export(store, run, release, choice=Choice())
+        export(store, run, release, formats=ALL_FORMATS, choice=Choice())
         yield store, run, release
 
 
 def test_a_release_that_is_what_was_trained_passes(exported):
     _check_jobs(*exported[:2])
-    _check_release(*exported)
+    _check_release(*exported, ALL_FORMATS)
+
+
+def test_the_demo_writes_parquet_where_it_can(monkeypatch):
+    assert _formats() == ALL_FORMATS
+    monkeypatch.setattr("blox_worker.demo.default_formats", lambda: ("blox", "csv"))
+    assert _formats() == FORMATS
 
 
 def test_formats_that_differ_fail_the_demo(exported):
@@ -46,14 +57,30 @@ def test_formats_that_differ_fail_the_demo(exported):
     with pytest.raises(
         DemoFailed, match=r"faulty: blox-base-0\.csv and blox-base-0\.blox differ: train_time_s of"
     ):
-        _check_release(*exported)
+        _check_release(*exported, ALL_FORMATS)
+
+
+def test_costs_that_are_not_stored_fail_the_demo(exported):
+    store, run, release = exported
+    facts = {schema.latencies.c.latency_ms: 1.2345678, schema.architectures.c.flops: 2}
+    for column, stored in facts.items():
+        change(store, column, 3)
+        with pytest.raises(DemoFailed, match=r"not what is in the store, as \.csv"):
+            _check_release(store, run, release, ["csv"])
+        change(store, column, stored)
+        _check_release(store, run, release, ["csv"])
+
+
+def change(store, column, value):
+    with store._database.write() as connection:
+        connection.execute(update(column.table).values({column: value}))
 
 
 def test_a_release_that_is_not_what_is_stored_fails_the_demo(exported):
     store, run, release = exported
     other = replace(run, recipe={**run.recipe, "val_images": 500})
     with pytest.raises(DemoFailed, match="release is not what is in the store"):
-        _check_release(store, other, release)
+        _check_release(store, other, release, FORMATS)
 
 
 def test_a_job_that_failed_fails_the_demo(exported):
