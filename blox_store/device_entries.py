@@ -18,7 +18,8 @@ def device_entries(
 ) -> list[DeviceEntry]:
     """Return the entries of devices of which it is known how they were measured, or predicted."""
     known = {device.name: device for device in measured}
-    return [_entry(name, known.get(name), predictions.get(name)) for name in known | predictions]
+    names = {**known, **predictions}
+    return [_entry(name, known.get(name), predictions.get(name)) for name in names]
 
 
 def _entry(

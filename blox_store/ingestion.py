@@ -218,7 +218,7 @@ class IncomingRelease:
     def _predicted_indices(self, device: str) -> list[int]:
         entries = () if self._manifest is None else self._manifest.devices
         listed = (entry.predicted for entry in entries if entry.device == device)
-        return indices_of(next(listed, "")).tolist()
+        return [int(index) for index in indices_of(next(listed, ""))]
 
     def devices(self) -> dict[str, MeasuredDevice]:
         """Return how the latencies were measured, by device, where the manifest says it."""

@@ -246,8 +246,8 @@ class _Check:
     def _device_faults(self, entry: DeviceEntry) -> Iterator[str]:
         stem = f"blox-bench-{entry.device}"
         rows = self._indices.get(stem)
-        for what in ("unstable", "predicted") if rows is not None else ():
-            if not np.isin(indices_of(getattr(entry, what)), rows).all():
+        for what in ("unstable", "predicted"):
+            if rows is not None and not np.isin(indices_of(getattr(entry, what)), rows).all():
                 yield f"{stem} has no rows for architectures that {MANIFEST_FILE} says are {what}"
 
 

@@ -209,7 +209,7 @@ def _ridge(equations: _Equations) -> tuple[Floats, Floats]:
     fits = []
     for penalty in _PENALTIES:
         system = products + np.diag(penalty * penalised)
-        found = np.linalg.solve(system, wanted)
+        found = np.linalg.solve(system, wanted).astype(np.float64, copy=False)
         left_out = _left_out(equations, system, found)
         fits.append((found, left_out))
     return min(fits, key=lambda fit: float(fit[1] @ fit[1]))
