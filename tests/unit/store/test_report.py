@@ -133,9 +133,11 @@ def test_plots_say_which_latencies_are_predicted(store, out):
     told = {"elsewhere": "predicted", "some": "partly predicted"}
     figures = report_figures(out)
     assert figures.predicted == told
-    drawn = accuracy_against_costs(figures)
+    page, _ = page_of(out)
     for label in ("elsewhere, ms, predicted<", "some, ms, partly predicted<", "all, ms<"):
-        assert f"latency on {label}" in drawn
+        assert f"latency on {label}" in page
+    assert "<td>9</td><td>0</td><td>8</td><td>0.0 %</td></tr>" in page  # of `some`, all alike
+    assert "The error is that of predicting each measured latency from all other" in page
     (out / "manifest.json").unlink()
     assert set(report_figures(out).predicted.values()) == {"partly predicted"}
 
