@@ -122,7 +122,7 @@ def _device_id(connection: Connection, run: Run, identity: Mapping[str, Any]) ->
 def _refuse_another(connection: Connection, run: Run, identity: Mapping[str, Any]) -> None:
     here = deciding_facts(identity)
     for other in device_identities(connection, run.id):
-        apart = [name for name, value in here.items() if value != other.get(name)]
+        apart = sorted(name for name, value in here.items() if value != other.get(name))
         if apart:
             told = ", ".join(f"{name} {here[name]!r}, not {other.get(name)!r}" for name in apart)
             raise DeviceDiffers(
