@@ -19,10 +19,10 @@ class DeviceIdentity:
     """What latencies depend on beside the protocol; those of equal identities may be compared.
 
     `name` is the GPU's or the CPU's and `clock_mhz` its highest clock; of a CPU whose system does
-    not tell it that of the moment, or None. `cores` are the CPU's that the process may use,
-    `instructions` the vector instructions that torch uses on it. `driver` is NVIDIA's, `cuda` and `cudnn` are what torch was built with;
-    these three are `none` on a CPU, and `onnxruntime` is wherever it computes nothing. Raises
-    LatencyError for values not allowed.
+    not tell it that of the moment, to 100 MHz, or None. `cores` are the CPU's that the process may
+    use, `instructions` the vector instructions that torch uses on it. `driver` is NVIDIA's, `cuda`
+    and `cudnn` are what torch was built with; these three are `none` on a CPU, and `onnxruntime` is
+    wherever it computes nothing. Raises LatencyError for values not allowed.
     """
 
     name: str

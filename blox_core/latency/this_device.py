@@ -20,6 +20,7 @@ from blox_core.provenance import environment_of
 _HIGHEST_CLOCK_FILE: Final = Path("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
 _CPU_FILE: Final = Path("/proc/cpuinfo")
 _KHZ_PER_MHZ: Final = 1_000
+_STEP_MHZ: Final = 100  # of a clock that is never the same twice
 
 
 def torch_device(protocol: LatencyProtocol) -> torch.device:
@@ -71,10 +72,13 @@ def _gpu_clock(device: torch.device) -> int:
 
 
 def _cpu_clock(highest: Path, cpus: Path) -> int | None:
-    """Return the highest clock in MHz, or where nothing tells it, as in most VMs, the present one."""
+    """Return the highest clock in MHz, or where nothing tells it, as in most VMs, the present one.
+
+    That is rounded to 100 MHz: an identity for every measurement would tell nobody anything.
+    """
     if highest.exists():
         return int(highest.read_text("ascii")) // _KHZ_PER_MHZ
     if not cpus.exists():
         return None
     found = re.search(r"^cpu MHz\s*:\s*([\d.]+)", cpus.read_text("utf-8"), re.MULTILINE)
-    return round(float(found[1])) if found else None
+    return _STEP_MHZ * round(float(found[1]) / _STEP_MHZ) if found else None

@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-from tests.containers.stack import COMMIT, CPU, HEAD, IMAGE, SMALL_RUN, Stack, copied_checkout
+from tests.containers.stack import (
+    COMMIT,
+    CPU,
+    HEAD,
+    IMAGE,
+    PROJECTS,
+    SMALL_RUN,
+    Stack,
+    copied_checkout,
+)
 
 NEEDED_GB = int(os.environ.get("BLOX_TEST_FREE_GB", "25"))
 KEEPS_CACHE = "BLOX_TEST_KEEP_CACHE" in os.environ  # who runs these tests again and again
@@ -35,7 +44,7 @@ def figures(pytestconfig):
 def engine(tmp_path_factory):
     """The checkout on an engine with room for the image; what was built is dropped at the end."""
     stack = Stack(copied_checkout(tmp_path_factory.mktemp("checkout")), HEAD)
-    drop_replaced_images(stack)
+    drop_what_killed_tests_left(stack)
     root = stack.succeed("docker info --format {{.DockerRootDir}}").strip()
     free = shutil.disk_usage(root).free / GB
     if free < NEEDED_GB:
@@ -48,8 +57,18 @@ def engine(tmp_path_factory):
         stack.run("docker builder prune --all --force")
 
 
-def drop_replaced_images(stack):
-    """Remove what earlier runs of these tests built and lost the name of: 7 GB each."""
+def drop_what_killed_tests_left(stack):
+    """Remove containers, volumes, which have another password, and replaced images of 7 GB each."""
+    kinds = {
+        "docker ps --all": "docker rm --force",
+        "docker volume ls": "docker volume rm",
+        "docker network ls": "docker network rm",
+    }
+    for listed, remove in kinds.items():
+        for project in PROJECTS:
+            ours = f"--quiet --filter label=com.docker.compose.project={project}"
+            for found in stack.succeed(f"{listed} {ours}").split():
+                stack.succeed(f"{remove} {found}")
     stack.run(
         f"docker image prune --force --filter label=org.opencontainers.image.revision={COMMIT}"
     )

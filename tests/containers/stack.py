@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 900
 # Names of the tests' own: a benchmark that runs on the same engine keeps its containers, volumes and image.
 PROJECT = "blox-test"
+PROJECTS = (PROJECT, f"{PROJECT}-node", f"{PROJECT}-gpus")
 IMAGE = "blox-test"
 COMMIT = "c0ffee"  # what the tests' images say that they were built from
 HEAD = ("docker-compose.yml",)

@@ -359,6 +359,6 @@ class TestDevice:
         cpus.write_text("processor\t: 0\n")
         assert this_device._cpu_clock(highest, cpus) is None
         cpus.write_text("processor\t: 0\ncpu MHz\t\t: 1996.249\n")
-        assert this_device._cpu_clock(highest, cpus) == 1996
+        assert this_device._cpu_clock(highest, cpus) == 2000
         highest.write_text("3600000\n")
         assert this_device._cpu_clock(highest, cpus) == 3600

@@ -16,17 +16,9 @@ from blox_core.latency import LatencyPredictor, predictor
 from blox_core.latency.agreement import mean_error_percent, median_difference_percent, spearman
 from blox_core.latency.predictor import fitting_sample
 from blox_core.space import SPACE_SIZE, random_indices
+from tests.latencies import made_up_predictor
 
 UNSEEN = random_indices(500, 3)
-
-
-def made_up(*, deviation: float) -> LatencyPredictor:
-    """Return parts of ops that take 1, 2 and 3 ms, doubled in each stage, and deviations."""
-    generator = np.random.default_rng(0)
-    usual = predictor._counts() @ [1.0, 2.0, 3.0, 0.1]
-    parts = [2**stage * usual + deviation * generator.standard_normal(45) for stage in range(3)]
-    table = tuple(tuple(map(float, part)) for part in parts)
-    return LatencyPredictor(constant_ms=1.5, parts_ms=table, error_percent=0.0)
 
 
 def noisy(latencies_ms: Any, relative: float) -> Any:
@@ -35,7 +27,7 @@ def noisy(latencies_ms: Any, relative: float) -> Any:
 
 
 def test_all_are_the_constant_and_a_part_of_each_stage() -> None:
-    found = made_up(deviation=0.5)
+    found = made_up_predictor(deviation=0.5)
     latencies = found.all_ms()
     assert latencies.shape == (SPACE_SIZE,)
     for index in (0, 44, 45, 18_639, SPACE_SIZE - 1):
@@ -57,7 +49,7 @@ def test_all_are_the_constant_and_a_part_of_each_stage() -> None:
 def test_what_was_not_measured_is_predicted(
     deviation: float, noise: float, rounds: int, most_percent: float
 ) -> None:
-    truth = made_up(deviation=deviation)
+    truth = made_up_predictor(deviation=deviation)
     indices = fitting_sample(rounds, seed=0)
     found = LatencyPredictor.fit(indices, noisy(truth.of(indices), noise))
     assert mean_error_percent(found.of(UNSEEN), truth.of(UNSEEN)) < most_percent
@@ -65,7 +57,7 @@ def test_what_was_not_measured_is_predicted(
 
 
 def test_a_cell_that_was_not_measured_is_predicted_by_its_ops() -> None:
-    truth = made_up(deviation=0.0)
+    truth = made_up_predictor(deviation=0.0)
     indices = [index for index in fitting_sample(3, seed=0) if index % 45 != 7]
     found = LatencyPredictor.fit(indices, truth.of(indices))
     assert found.parts_ms[0][7] - found.parts_ms[0][8] == pytest.approx(
@@ -74,7 +66,7 @@ def test_a_cell_that_was_not_measured_is_predicted_by_its_ops() -> None:
 
 
 def test_a_predictor_knows_how_far_it_is_off() -> None:
-    truth = made_up(deviation=0.3)
+    truth = made_up_predictor(deviation=0.3)
     indices = np.array(fitting_sample(3, seed=0))
     latencies = noisy(truth.of(indices), 0.03)
     found = LatencyPredictor.fit(indices, latencies)
@@ -103,7 +95,7 @@ def one_left_out(
 
 def test_the_unit_does_not_matter() -> None:
     indices = fitting_sample(2, seed=0)
-    latencies = noisy(made_up(deviation=0.3).of(indices), 0.02)
+    latencies = noisy(made_up_predictor(deviation=0.3).of(indices), 0.02)
     one, other = (LatencyPredictor.fit(indices, unit * latencies) for unit in (1.0, 1000.0))
     np.testing.assert_allclose(1000 * one.all_ms(), other.all_ms(), rtol=1e-6)
 
@@ -127,7 +119,7 @@ def test_equations_in_blocks_have_the_solution_of_all_of_them(
 ) -> None:
     monkeypatch.setattr(predictor, "_ROWS_AT_ONCE", 64)
     indices = fitting_sample(5, seed=0)
-    latencies = noisy(made_up(deviation=0.3).of(indices), noise)
+    latencies = noisy(made_up_predictor(deviation=0.3).of(indices), noise)
     tried = (in_one_piece(indices, latencies, penalty) for penalty in predictor._PENALTIES)
     _, best = min(tried, key=lambda fit: fit[0])
     found = LatencyPredictor.fit(indices, latencies)
@@ -136,7 +128,7 @@ def test_equations_in_blocks_have_the_solution_of_all_of_them(
 
 def test_the_memory_of_a_fit_is_bounded() -> None:
     indices = random_indices(6000, 5)
-    latencies = made_up(deviation=0.3).of(indices)
+    latencies = made_up_predictor(deviation=0.3).of(indices)
     tracemalloc.start()
     LatencyPredictor.fit(indices, latencies)
     _, most_bytes = tracemalloc.get_traced_memory()
@@ -168,7 +160,7 @@ def test_rounds_that_there_are_not(rounds: int) -> None:
 
 
 def test_json() -> None:
-    found = made_up(deviation=0.5)
+    found = made_up_predictor(deviation=0.5)
     values = json.loads(json.dumps(found.to_dict()))
     assert LatencyPredictor.from_dict(values) == found
     with pytest.raises(
@@ -192,8 +184,8 @@ def test_json() -> None:
 )
 def test_no_predictor(field: str, value: Any, allowed: str) -> None:
     with pytest.raises(LatencyError, match=rf"predictor field {field} = .*: {allowed} is allowed"):
-        replace(made_up(deviation=0.0), **{field: value})
-    values = made_up(deviation=0.0).to_dict() | {field: value}
+        replace(made_up_predictor(deviation=0.0), **{field: value})
+    values = made_up_predictor(deviation=0.0).to_dict() | {field: value}
     with pytest.raises(LatencyError):
         LatencyPredictor.from_dict(values)
 
@@ -220,7 +212,7 @@ def test_no_architecture() -> None:
     with pytest.raises(ArchitectureError):
         LatencyPredictor.fit([SPACE_SIZE], [1.0])
     with pytest.raises(ArchitectureError):
-        made_up(deviation=0.0).of([-1])
+        made_up_predictor(deviation=0.0).of([-1])
 
 
 def test_ranks() -> None:
