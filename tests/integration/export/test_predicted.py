@@ -23,7 +23,7 @@ from tests.exports import finish_all, manifest_of
 from tests.latencies import PROTOCOL, made_up_predictor, measure_all, measuring_run
 
 MEASURED = fitting_sample(2, seed=3)
-LATENCIES_MS = made_up_predictor().all_ms()
+LATENCIES_MS = made_up_predictor(deviation=0.1).all_ms()
 
 
 @pytest.fixture(autouse=True)
