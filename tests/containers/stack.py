@@ -147,8 +147,11 @@ class Stack:
         return ended.out + ended.err
 
     def status(self) -> dict[str, Any]:
-        """Return what `blox status` says, asked in the scheduler's container."""
-        printed = self.succeed("docker compose exec -T scheduler blox status --json")
+        """Return what `blox status` says, asked in Flower's container.
+
+        Services that are run a second time have two, of which `exec` takes any, and one ends.
+        """
+        printed = self.succeed("docker compose exec -T flower blox status --json")
         known: dict[str, Any] = json.loads(printed)
         return known
 

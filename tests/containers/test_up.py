@@ -149,6 +149,8 @@ def test_an_operator_looks_at_jobs_and_logs(head):
     assert "a00000" in head.succeed("docker compose run --rm blox jobs")
     assert "a00000" not in head.succeed("docker compose run --rm blox jobs --state failed")
     assert "workers cpu@" in head.succeed("docker compose logs worker")
+    status = json.loads(head.succeed("docker compose run --rm -T blox status --json"))
+    assert status["runs"][0]["jobs"]["succeeded"] == JOBS
 
 
 def test_flower_shows_the_workers_to_who_knows_the_password(head):
