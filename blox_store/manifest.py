@@ -222,8 +222,10 @@ def _device_contradictions(manifest: Manifest) -> Iterator[str]:
 def _prediction_contradictions(manifest: Manifest, file: FileEntry) -> Iterator[str]:
     """Yield what cannot be of the predicted rows that a manifest lists; older ones list none."""
     for entry in manifest.devices:
+        if entry.device != file.device:
+            continue
         listed, counted = len(indices_of(entry.predicted)), file.header.get("predicted", 0)
-        if entry.device == file.device and listed and listed != counted:
+        if listed and listed != counted:
             yield f"{file.name} has {counted} predicted rows, by its device's entry {listed}"
 
 

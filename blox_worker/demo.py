@@ -14,6 +14,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 import blox
+from blox_core.latency import LATENCY_DECIMALS
 from blox_core.latency import preset as preset_protocol
 from blox_core.recipe import Recipe, preset
 from blox_store.dataset import default_formats
@@ -34,7 +35,6 @@ from blox_worker.wording import describe_cells
 DEMO_INDICES: Final = (18639, 19314, 20665, 19629, 22689, 30834, 504, 75339)
 SEED: Final = 0
 DEVICE_NAME: Final = "cpu"
-_DECIMALS: Final = 6  # of a latency in a release
 # Short, so that a demo that was killed goes on soon after it is started again.
 _LEASE_S: Final = 10.0
 _HEARTBEAT_S: Final = 2.0
@@ -156,7 +156,7 @@ def _latencies(store: Store, connection: Connection, index: int) -> dict[str, An
     for device in store.static.devices(connection):
         blocks = store.static.latency_blocks(connection, device, range(index, index + 1))
         values = [ms for _, latencies_ms in blocks for ms in latencies_ms.tolist()]
-        found[device] = {"latency": round(values[0], _DECIMALS)} if values else None
+        found[device] = {"latency": round(values[0], LATENCY_DECIMALS)} if values else None
     return found
 
 

@@ -12,6 +12,7 @@ from blox_core.latency.fields import check_fields, check_names
 from blox_core.latency.protocol import LatencyProtocol
 from blox_core.rules import Rule, flag, float_where, int_from
 
+LATENCY_DECIMALS: Final = 6  # of the milliseconds in a release
 _NOUN: Final = "latency measurement"
 
 

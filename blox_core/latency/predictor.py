@@ -220,8 +220,9 @@ def _left_out(equations: _Equations, system: Floats, found: Floats) -> Floats:
     errors = []
     for block in equations.blocks():
         leverage = np.einsum("ij,ji->i", block, np.linalg.solve(system, block.T))
+        residual, rest = equations.wanted - block @ found, 1 - leverage
         # Without a measurement of leverage 1 nothing could be fitted; it is met exactly.
-        errors.append((equations.wanted - block @ found) / np.maximum(1 - leverage, _LEAST))
+        errors.append(np.where(rest > _LEAST, residual / np.maximum(rest, _LEAST), 0.0))
     return np.concatenate(errors)
 
 

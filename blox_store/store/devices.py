@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
-from blox_core.latency import LATENCY
+from blox_core.latency import LATENCY, LATENCY_DECIMALS
 from blox_store.errors import StoreError
 from blox_store.store import schema
 from blox_store.store.upsert import insert_new
@@ -16,7 +16,6 @@ from blox_store.store.values import MeasuredDevice
 _RUNS = schema.runs.c
 _MEASUREMENTS = schema.measurements.c
 _LATENCIES = schema.latencies.c
-_DECIMALS: Final = 6  # of a latency in a release
 
 
 def measured_devices(connection: Connection, indices: range) -> list[MeasuredDevice]:
@@ -120,7 +119,9 @@ def _refuse_others(
     name: str, stored: Mapping[int, float], latencies_ms: Mapping[int, float]
 ) -> None:
     for index, known in stored.items():
-        if round(known, _DECIMALS) != latencies_ms.get(index, round(known, _DECIMALS)):
+        if round(known, LATENCY_DECIMALS) != latencies_ms.get(
+            index, round(known, LATENCY_DECIMALS)
+        ):
             raise StoreError(
                 f"the store has a latency of {known} ms of architecture {index} on {name}, the "
                 f"release {latencies_ms[index]}; nothing was changed"

@@ -140,6 +140,16 @@ def test_a_node_gets_no_secret_that_it_has_no_use_for(with_env):
     assert grafana not in shown
 
 
+def test_the_gpus_of_a_node_can_be_chosen(with_env):
+    def workers_gpus():
+        command = with_env.config()["services"]["worker"]["command"]
+        return command[command.index("--gpus") + 1]
+
+    assert workers_gpus() == "all"
+    with_env.set(BLOX_GPUS="0,1")
+    assert workers_gpus() == "0,1"
+
+
 @pytest.mark.parametrize("files", [HEAD, NODE])
 def test_without_env_one_line_says_what_to_do(stack, files):
     ended = of(stack, files).run("docker compose up --detach")

@@ -99,6 +99,29 @@ def test_a_node_has_its_own_services_and_what_it_needs_of_the_heads_settings(
     assert (tmp_path / ".env").read_bytes() == before
 
 
+def test_the_last_setting_may_end_without_a_new_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BLOX_HEAD_ADDRESS=10.0.0.1\nBLOX_GPUS=0,1")
+    assert made_by("make-node", tmp_path).returncode == 0
+    assert settings(tmp_path) == {
+        "COMPOSE_FILE": "docker-compose.node.yml",
+        "BLOX_HEAD_ADDRESS": "10.0.0.1",
+        "BLOX_GPUS": "0,1",
+    }
+
+
+def test_a_head_is_not_made_a_node(tmp_path: Path) -> None:
+    make_env(tmp_path, HEAD="10.0.0.1")
+    before = (tmp_path / ".env").read_bytes()
+    docker = tmp_path / "bin" / "docker"  # it has the volume that it is asked for
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\n[ \"$*\" = 'volume inspect blox_postgres' ]\n")
+    docker.chmod(0o755)
+    ended = made_by("make-node", tmp_path, PATH=f"{docker.parent}:{os.environ['PATH']}")
+    assert ended.returncode == 1
+    assert "this machine is a head: its volume blox_postgres holds a store" in ended.stderr
+    assert (tmp_path / ".env").read_bytes() == before
+
+
 def test_a_node_of_servers_of_their_own_need_not_find_the_head(tmp_path: Path) -> None:
     make_env(tmp_path)
     assert made_by("make-node", tmp_path).returncode == 1
@@ -122,6 +145,8 @@ def test_a_node_of_a_head_without_gpus_has_none_either(tmp_path: Path) -> None:
         (None, "there is no .env; copy the head's into this checkout"),
         ("", "BLOX_HEAD_ADDRESS= in .env, where no other machine finds the head; give its"),
         ("127.0.0.1", "BLOX_HEAD_ADDRESS=127.0.0.1 in .env, where no other machine finds"),
+        ('"127.0.0.1"', "BLOX_HEAD_ADDRESS=127.0.0.1 in .env, where no other machine finds"),
+        ("0.0.0.0", "BLOX_HEAD_ADDRESS=0.0.0.0 in .env, where no other machine finds"),
     ],
 )
 def test_what_cannot_be_a_node_is_told_in_one_line(

@@ -226,3 +226,17 @@ def test_ranks() -> None:
 def test_errors_are_relative() -> None:
     assert mean_error_percent([1.1, 4.0], [1.0, 5.0]) == pytest.approx(15)
     assert median_difference_percent([1.0, 1.0, 9.0], [1.0, 3.0, 11.0]) == pytest.approx(20)
+
+
+def test_a_measurement_without_which_nothing_could_be_fitted_counts_as_met() -> None:
+    has_mbconv = predictor._counts()[:, 1] > 0
+    others = [index for index in random_indices(400, 11) if not has_mbconv[index % 45]]
+    alone = int(np.flatnonzero(has_mbconv)[0])  # in the first stage
+    indices = np.array([*others, alone])
+    latencies = noisy(made_up_predictor(deviation=0.3).of(indices), 0.03)
+    cells = indices[:, None] // 45 ** np.arange(3) % 45
+    equations = predictor._Equations(cells=cells, weights=1 / latencies, wanted=1.0)
+    _, errors = predictor._ridge(equations)
+    assert errors[-1] == 0
+    assert np.abs(errors[:-1]).min() > 0
+    assert LatencyPredictor.fit(indices, latencies).error_percent < 6
