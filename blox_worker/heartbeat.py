@@ -60,8 +60,9 @@ class Heartbeat:
         while not self._done.wait(self._every_s):
             try:
                 self._store.jobs.heartbeat(self._lease, self.epoch)
-            except LeaseLost as error:
-                logger.warning("%s", error)
+            except LeaseLost:
+                # Who does the job says so, unless he has just written its result: then a beat that
+                # came at the same moment finds no lease, and there is nothing to say.
                 self._lost.set()
                 return
             except StoreError as error:

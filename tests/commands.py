@@ -9,6 +9,7 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 TIMEOUT_S = 280
+DEMO = "blox demo --dir demo --architectures 2 --epochs 1"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -129,14 +131,7 @@ def own_postgres(
     """
     with _server_folder() as (folder, user):
         data = folder / "data"
-        initdb = [_postgres_binary("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"]
-        subprocess.run(
-            [*initdb, "-E", "UTF8", "--locale=C"],
-            check=True,
-            user=user,
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-        )
+        subprocess.run(["cp", "-a", _new_databases(user), data], check=True, user=user, cwd=folder)
         ours = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off"]
         if tls is not None:
             key, certificate = _own_tls(tls, folder, user)
@@ -146,6 +141,25 @@ def own_postgres(
         url = f"postgresql://postgres@/postgres?host={folder}&port={port}"
         with _running(command, url, user, folder, lambda: _postgres_answers(url)) as server:
             yield server
+
+
+@cache
+def _new_databases(user: str | None) -> Path:
+    """Return what initdb makes, to be copied: that takes a tenth of its time."""
+    folder = Path(tempfile.mkdtemp(prefix="blox-"))
+    atexit.register(shutil.rmtree, folder)
+    if user is not None:
+        shutil.chown(folder, user)
+    data = folder / "data"
+    initdb = [_postgres_binary("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"]
+    subprocess.run(
+        [*initdb, "-E", "UTF8", "--locale=C"],
+        check=True,
+        user=user,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+    )
+    return data
 
 
 def postgres_version() -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.commands import Commands
+from tests.commands import DEMO, Commands
+from tests.made_once import made_once
 
 
 @pytest.fixture
@@ -16,6 +17,9 @@ def commands(tmp_path):
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     """A folder in which the demo ran with 2 architectures and 1 epoch, and what it printed."""
-    folder = tmp_path_factory.mktemp("demo")
-    printed = Commands(folder).succeed("blox demo --dir demo --architectures 2 --epochs 1")
-    return folder / "demo", printed
+
+    def run(folder):
+        (folder / "printed").write_text(Commands(folder).succeed(DEMO))
+
+    folder = made_once(tmp_path_factory, "demo", run)
+    return folder / "demo", (folder / "printed").read_text()

@@ -2,13 +2,16 @@
 
 import json
 import re
+import shutil
 import signal
 import sqlite3
+
+import pytest
 
 import blox
 from blox_store.release.names import ALL_FORMATS
 from blox_worker.demo import DEMO_INDICES
-from tests.commands import Commands
+from tests.commands import DEMO
 from tests.servers import wait_until
 
 FINISHED = re.compile(r"^a\d{5} val ", re.MULTILINE)
@@ -50,10 +53,11 @@ def test_the_demo_trains_releases_and_queries(demo):
         assert f"{latency_ms:.2f}" in printed
 
 
-def test_the_demo_started_again_repeats_nothing(demo):
-    folder, _ = demo
+def test_the_demo_started_again_repeats_nothing(demo, commands):
+    folder = commands.folder / "demo"
+    shutil.copytree(demo[0], folder)
     before = (folder / "release" / "blox-ext-0.blox").read_bytes()
-    printed = Commands(folder.parent).succeed("blox demo --dir demo --architectures 2 --epochs 1")
+    printed = commands.succeed(DEMO)
     assert "found run 1" in printed
     assert "2 of 2 jobs had ended before" in printed
     assert not FINISHED.search(printed)
@@ -67,6 +71,7 @@ def results(folder):
     return json.dumps([{**info, "train_time_s": None} for info in infos])
 
 
+@pytest.mark.long
 def test_an_interrupted_demo_goes_on_to_the_same_release(commands, tmp_path):
     line = "blox demo --dir demo --architectures 1 --epochs 2"
     folder = tmp_path / "demo"
@@ -85,6 +90,7 @@ def test_an_interrupted_demo_goes_on_to_the_same_release(commands, tmp_path):
     assert checkpoints(folder) == []
 
 
+@pytest.mark.long
 def test_a_killed_demo_goes_on_once_its_lease_has_run_out(commands, tmp_path):
     line = "blox demo --dir demo --architectures 1 --epochs 2"
     folder = tmp_path / "demo"

@@ -42,6 +42,12 @@ def named(page):
     return str(page.relative_to(ROOT))
 
 
+def pages_with_long_ones_marked():
+    long = (ROOT / "README.md", ROOT / "docs" / "commands.md")
+    marked = {page: [pytest.mark.long] if page in long else [] for page in PAGES}
+    return [pytest.param(page, marks=marks, id=named(page)) for page, marks in marked.items()]
+
+
 def run_as_a_reader(commands, line):
     """Run a line of the docs: `make` in the checkout, everything else in an empty folder."""
     if line == "make test":
@@ -55,7 +61,7 @@ def run_as_a_reader(commands, line):
     commands.succeed(line)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
+@pytest.mark.parametrize("page", pages_with_long_ones_marked())
 def test_the_commands_of_a_page_run_in_order(commands, page, tmp_path):
     lines = [line for block in blocks(page, "sh") for line in block.splitlines() if line]
     if page.name == "commands.md":

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.commands import environment
+from tests.made_once import made_once
 
 ROOT = Path(__file__).parents[2]
+INTERPRETER = Path("venv/bin/python")
 READ = """
 import sys, blox
 d = blox.from_folder("release", extended=True, include_static_info=True, include_env_info=True)
@@ -22,14 +24,15 @@ assert not {"torch", "celery", "sqlalchemy"} & set(sys.modules)
 @pytest.fixture(scope="module")
 def python(tmp_path_factory):
     """The interpreter of an environment that holds the wheel and what it depends on."""
-    folder = tmp_path_factory.mktemp("wheel")
+    return made_once(tmp_path_factory, "wheel", install_wheel) / INTERPRETER
+
+
+def install_wheel(folder):
     build = ["wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, ROOT]
     pip(sys.executable, *build, f"--config-settings=build-dir={folder}/build")
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    interpreter = folder / "venv" / "bin" / "python"
     (wheel,) = folder.glob("blox-*.whl")
-    pip(interpreter, "install", "-q", wheel)
-    return interpreter
+    pip(folder / INTERPRETER, "install", "-q", wheel)
 
 
 def pip(interpreter, *arguments):
@@ -42,6 +45,7 @@ def run(folder, *command):
     )
 
 
+@pytest.mark.long
 def test_it_brings_isal_numpy_and_pyyaml_and_nothing_else(python):
     listed = run(python.parent, python, "-m", "pip", "list", "--format=freeze").stdout.lower()
     names = {line.partition("==")[0] for line in listed.split()}

@@ -1,0 +1,27 @@
+"""Folders that take a minute to fill, and that all test processes share."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], object]) -> Path:
+    """Return a folder of the test session, which whoever comes first fills while others wait.
+
+    It is to be copied before it is changed.
+    """
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"shared-{name}"
+    folder.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        filled = folder.with_suffix(".filled")
+        if not filled.exists():
+            fill(folder)
+            filled.touch()
+    return folder
