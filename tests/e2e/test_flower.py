@@ -47,10 +47,10 @@ def watched(tmp_path: Path) -> Iterator[Cluster]:
 def test_flower_shows_a_run_and_changes_nothing(watched: Cluster) -> None:
     pages = FlowerPages(watched, CREDENTIALS)
     flower = pages.start()
-    run = watched.make_run(2, epochs=EPOCHS)
+    run = watched.make_run(3, epochs=EPOCHS)
     watched.scheduler(run)
     launcher = watched.launcher("0", **SLOWLY)
-    first, second = (f"r{run.id}-a0000{index}-s{SEED}" for index in (0, 1))
+    first, second, third = (f"r{run.id}-a0000{index}-s{SEED}" for index in range(3))
 
     watched.wait(lambda: pages.task(first).get("state") == "PROGRESS", "progress in Flower")
     told = pages.task(first)
@@ -83,8 +83,12 @@ def test_flower_shows_a_run_and_changes_nothing(watched: Cluster) -> None:
     faults.restart_redis(watched)
     watched.wait(lambda: pages.task(second)["result"] != before, "progress after an outage")
     launcher.send_signal(signal.SIGTERM)
-    watched.wait(lambda: pages.task(second).get("state") == "RETRY", "a job that was given back")
-    assert pages.task(second)["result"] == "stopped"
+
+    def given_back() -> list[str]:  # on a slow machine the second has ended by now
+        tasks = map(pages.task, (second, third))
+        return [task["result"] for task in tasks if task.get("state") == "RETRY"]
+
+    watched.wait(lambda: "stopped" in given_back(), "a job that was given back")
 
 
 def check_that_a_password_is_asked_for(pages: FlowerPages) -> None:
