@@ -83,12 +83,13 @@ def test_flower_shows_a_run_and_changes_nothing(watched: Cluster) -> None:
     faults.restart_redis(watched)
     watched.wait(lambda: pages.task(second)["result"] != before, "progress after an outage")
     launcher.send_signal(signal.SIGTERM)
+    # On a slow machine the second has ended by now.
+    watched.wait(lambda: "stopped" in given_back(pages, second, third), "a job given back")
 
-    def given_back() -> list[str]:  # on a slow machine the second has ended by now
-        tasks = map(pages.task, (second, third))
-        return [task["result"] for task in tasks if task.get("state") == "RETRY"]
 
-    watched.wait(lambda: "stopped" in given_back(), "a job that was given back")
+def given_back(pages: FlowerPages, *names: str) -> list[str]:
+    tasks = map(pages.task, names)
+    return [task["result"] for task in tasks if task.get("state") == "RETRY"]
 
 
 def check_that_a_password_is_asked_for(pages: FlowerPages) -> None:
