@@ -7,6 +7,7 @@ import json
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 
 from tests.cluster import Cluster
@@ -44,7 +45,15 @@ class FlowerPages:
 
     def task(self, task_id: str) -> dict[str, Any]:
         """Return what the page of tasks shows of one."""
-        found: dict[str, Any] = json.loads(self.text("/api/tasks")).get(task_id, {})
+        return self._tasks().get(task_id, {})
+
+    def told(self, task_ids: Sequence[str], state: str) -> set[str]:
+        """Return what is shown as results of those of some tasks that are in a state."""
+        found = [task for name, task in self._tasks().items() if name in task_ids]
+        return {task["result"] for task in found if task["state"] == state}
+
+    def _tasks(self) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = json.loads(self.text("/api/tasks"))
         return found
 
     def _ask(self, path: str, method: str, credentials: str | None) -> tuple[int, str]:
