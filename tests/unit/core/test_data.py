@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import subprocess
 import sys
 import warnings
 from dataclasses import replace
@@ -169,7 +170,10 @@ def test_digits_are_split_without_overlap() -> None:
     data = load_data(preset("digits"), "unused")
     order = np.random.RandomState(0).permutation(1_797)
     labels = np.concatenate([data.train_labels, data.val_labels, data.test_labels])
-    assert np.array_equal(labels, load_digits().target[order[:1_750]])
+    digits = load_digits()
+    assert np.array_equal(labels, digits.target[order[:1_750]])
+    ink = digits.images[order[:1_250]]
+    assert np.array_equal(data.train_images[:, ::4, ::4, 0], enlarge(ink, 8)[..., 0])
 
 
 def test_enlarging() -> None:
@@ -191,9 +195,29 @@ def test_more_digits_than_there_are() -> None:
 
 
 def test_digits_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(ExtraMissing, match=r"scikit-learn .*pip install '\.\[demo\]'"):
         load_data(preset("digits"), "unused")
+
+
+def test_digits_of_a_scikit_learn_without_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sklearn").mkdir()
+    (tmp_path / "sklearn" / "__init__.py").touch()
+    monkeypatch.delitem(sys.modules, "sklearn", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    lacks = r"scikit-learn with its datasets/data/digits.csv.gz is not installed \(there is no "
+    with pytest.raises(ExtraMissing, match=lacks):
+        load_data(preset("digits"), "unused")
+
+
+def test_digits_are_read_without_the_code_of_scikit_learn() -> None:
+    code = (
+        "import sys; from blox_core.data.loading import load_data; from blox_core.recipe import preset;"
+        "load_data(preset('digits'), 'unused'); sys.exit('sklearn' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_labels_that_the_recipe_does_not_know() -> None:
