@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -14,10 +14,11 @@ from blox_store.store import schema
 from blox_store.store.database import Database
 from blox_store.store.devices import measured_devices, take_latencies
 from blox_store.store.result_blocks import stream
-from blox_store.store.upsert import insert_new, one_at_a_time
+from blox_store.store.upsert import insert_new_numbers, one_at_a_time
 from blox_store.store.values import MeasuredDevice
 
 _LATENCIES = schema.latencies.c
+_COSTS: Final = ("arch_index", "params", "flops")
 _INGESTION_LOCK: Final = 0x626C6F79
 
 
@@ -34,12 +35,8 @@ class StaticInfo:
 
         `shape` has `stem_channels`, `classes` and `resolution`.
         """
-        values = [
-            {**shape, "arch_index": index, "params": params, "flops": flops}
-            for index, params, flops in rows
-        ]
         with self._database.write() as connection:
-            insert_new(connection, schema.architectures, values)
+            _insert_costs(connection, shape, list(rows))
 
     def architecture_count(self, shape: Mapping[str, int]) -> int:
         """Return the number of architectures of a shape that are stored."""
@@ -79,11 +76,7 @@ class StaticInfo:
         with self._database.write() as connection:
             one_at_a_time(connection, _INGESTION_LOCK)
             self._refuse_other_costs(connection, shape, costs)
-            rows = [
-                {**shape, "arch_index": index, "params": params, "flops": flops}
-                for index, (params, flops) in costs.items()
-            ]
-            insert_new(connection, schema.architectures, rows)
+            _insert_costs(connection, shape, [(index, *of_it) for index, of_it in costs.items()])
             for device, of_device in latencies_ms.items():
                 take_latencies(connection, device, of_device, devices.get(device))
 
@@ -124,3 +117,12 @@ class StaticInfo:
         )
         for found, latencies_ms in stream(connection, rows.order_by(_LATENCIES.arch_index)):
             yield np.array(found, np.int64), np.array(latencies_ms, np.float64)
+
+
+def _insert_costs(
+    connection: Connection, shape: Mapping[str, int], rows: Sequence[tuple[int, int, int]]
+) -> None:
+    """Insert (arch index, params, flops) of a shape, passing over those that are there."""
+    if rows:
+        columns = dict(zip(_COSTS, zip(*rows, strict=True), strict=True))
+        insert_new_numbers(connection, schema.architectures, columns, **shape)

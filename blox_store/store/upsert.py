@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Dialect, Table, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Table,
+    func,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 _ROWS_PER_STATEMENT: Final = 5000
@@ -25,6 +37,32 @@ def insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]])
     statement = insert_or_ignore(connection.dialect, table)
     for start in range(0, len(rows), _ROWS_PER_STATEMENT):
         connection.execute(statement, rows[start : start + _ROWS_PER_STATEMENT])
+
+
+def insert_new_numbers(
+    connection: Connection, table: Table, columns: Mapping[str, Sequence[int]], **same: Any
+) -> int:
+    """Insert rows given by columns of whole numbers, passing over those whose key is there.
+
+    `same` are the columns in which all rows have one value. Returns how many were inserted. A
+    statement with parameters for each row takes ten times as long: 10 s for 91,125 jobs.
+    """
+    rows = select(*_unpacked(connection.dialect, columns), *map(literal, same.values())).where(
+        true()
+    )  # for SQLite's parser: ON CONFLICT might belong to a join
+    statement = insert_or_ignore(connection.dialect, table).from_select([*columns, *same], rows)
+    options = {"preserve_rowcount": True}
+    return connection.execute(statement, execution_options=options).rowcount
+
+
+def _unpacked(dialect: Dialect, columns: Mapping[str, Sequence[int]]) -> list[ColumnElement[int]]:
+    """Return columns to select, which the database gets as few parameters."""
+    if dialect.name == "postgresql":
+        arrays = [literal([*numbers], postgresql.ARRAY(BigInteger)) for numbers in columns.values()]
+        return [*func.unnest(*arrays).table_valued(*columns).render_derived().c]
+    given = json.dumps([*zip(*columns.values(), strict=True)])
+    row = func.json_each(given).table_valued("value").c.value
+    return [func.json_extract(row, f"$[{place}]") for place in range(len(columns))]
 
 
 def one_at_a_time(connection: Connection, number: int) -> None:

@@ -176,15 +176,15 @@ def test_one_that_stays_waits_for_more_jobs_when_all_have_ended(store, run, app,
 
 
 def test_many_jobs_are_published_and_again_when_the_broker_forgets(store, run, app, client) -> None:
-    store.runs.add_jobs(run.id, range(3000))
+    store.runs.add_jobs(run.id, range(2001))
     broker = Broker(app)
     with scheduling(store, run, app):
-        wait_until(counted(store, run, JobState.QUEUED, 3000), "all jobs to be queued")
-        assert broker.waiting() == 3000
+        wait_until(counted(store, run, JobState.QUEUED, 2001), "all jobs to be queued")
+        assert broker.waiting() == 2001
         client.flushall()
-        wait_until(lambda: broker.waiting() == 3000, "all messages to be there again")
+        wait_until(lambda: broker.waiting() == 2001, "all messages to be there again")
         wait_until(lambda: broker.remembers(run), "the mark to be there again")
-    assert [index for _, index in taken(app)] == list(range(3000))
+    assert [index for _, index in taken(app)] == list(range(2001))
 
 
 def another_run(store: Store, jobs: int) -> Run:
@@ -244,10 +244,10 @@ def test_messages_are_not_missing_while_jobs_of_the_run_are_claimed(
 def test_publishing_again_that_was_broken_off_is_not_held_to_be_done(
     store, run, app, client, monkeypatch
 ) -> None:
-    store.runs.add_jobs(run.id, range(1500))
+    store.runs.add_jobs(run.id, range(1001))
     broker, publish, stop = Broker(app), Broker.publish, threading.Event()
     with scheduling(store, run, app):
-        wait_until(counted(store, run, JobState.QUEUED, 1500), "all jobs to be queued")
+        wait_until(counted(store, run, JobState.QUEUED, 1001), "all jobs to be queued")
         wait_until(lambda: broker.remembers(run), "the mark")
     client.flushall()
 
@@ -262,7 +262,7 @@ def test_publishing_again_that_was_broken_off_is_not_held_to_be_done(
     assert not broker.remembers(run)
     with scheduling(store, run, app):
         wait_until(lambda: broker.remembers(run), "the mark to be there again")
-    assert {index for _, index in taken(app)} == set(range(1500))
+    assert {index for _, index in taken(app)} == set(range(1001))
 
 
 def test_paused_run_is_not_published(store, run, app) -> None:
