@@ -11,12 +11,12 @@ from pythonjsonlogger.json import JsonFormatter
 
 from blox_store.passwords import without_passwords
 from blox_store.settings import read_settings
-from blox_worker import job_log
 from blox_worker.settings import JSON, TEXT, LogSettings
 
 logger = logging.getLogger(__name__)
 
 _OURS: Final = ("blox_core", "blox_store", "blox_worker")
+_OF_JOBS: Final = "blox_worker.job_log"  # by its name: it needs the store, and `--help` does not
 
 
 class LinesForPeople(logging.Formatter):
@@ -68,7 +68,7 @@ def set_up_logging(*, has_display: bool) -> None:
     shows_jobs = has_display and kind == TEXT
     for package in _OURS:
         logging.getLogger(package).setLevel(logging.WARNING if shows_jobs else logging.INFO)
-    logging.getLogger(job_log.__name__).setLevel(logging.ERROR if shows_jobs else logging.NOTSET)
+    logging.getLogger(_OF_JOBS).setLevel(logging.ERROR if shows_jobs else logging.NOTSET)
 
 
 def is_for_programs() -> bool:
