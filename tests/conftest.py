@@ -2,18 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
-from sqlalchemy.engine import make_url
 
 from tests import servers
 
 ASSETS = Path(__file__).parent / "assets"
-_database_numbers = count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,15 +42,18 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_server: str) -> Iterator[servers.Databases]:
+    """Databases on that server, dropped at the end."""
+    with servers.Databases(postgres_server) as databases:
+        yield databases
+
+
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """URL of an empty PostgreSQL database, dropped at the end."""
-    name = f"blox_test_{os.getpid()}_{next(_database_numbers)}"  # test processes may share a server
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-        connection.execute(drop)
+def postgres_url(postgres_databases: servers.Databases) -> Iterator[str]:
+    """URL of an empty PostgreSQL database, of which nothing is left at the end."""
+    with postgres_databases.empty() as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from unittest.mock import patch
 
 import numpy as np
@@ -70,11 +71,9 @@ def model_input(recipe: Recipe, images: Images, parameters: EpochParameters) -> 
 
 def rand_augmented(recipe: Recipe, images: Images, ops: list[int], negative: list[bool]) -> Images:
     """Return what torchvision's RandAugment makes of images if it draws these ops and signs."""
-    changed = []
-    for image in images:
-        with patch("torch.randint", side_effect=_draws(ops, negative)):
-            changed.append(np.asarray(_rand_augment(recipe)(Image.fromarray(image))))
-    return np.stack(changed)
+    augment, drawn = _rand_augment(recipe), _draws(ops, negative)
+    with patch("torch.randint", lambda *_, **__: next(drawn)):
+        return np.stack([np.asarray(augment(Image.fromarray(image))) for image in images])
 
 
 def augmented(recipe: Recipe, images: Images, parameters: EpochParameters) -> Images:
@@ -99,8 +98,8 @@ def _rand_augment(recipe: Recipe) -> transforms.RandAugment:
 
 
 def _draws(ops: list[int], negative: list[bool]) -> Iterator[torch.Tensor]:
-    """Yield what RandAugment asks for: an op, and its sign if it has one, again and again."""
-    for op, sign in zip(ops, negative, strict=True):
+    """Yield what RandAugment asks for: an op, and its sign if it has one, image after image."""
+    for op, sign in cycle(list(zip(ops, negative, strict=True))):
         yield torch.tensor([op])
         if op in SIGNED:
             yield torch.tensor([int(sign)])

@@ -15,14 +15,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import count
 from pathlib import Path
+from typing import Self
 
 import psutil
 import psycopg
 import redis
+from psycopg import sql
+from sqlalchemy.engine import URL, make_url
 
 START_TIMEOUT_S = 60
 POLL_S = 0.05
+_DISCONNECT = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 POSTGRES_PORT = 5432  # in a folder of our own it only names the socket
 
 
@@ -160,6 +168,50 @@ def _new_databases(user: str | None) -> Path:
         stdout=subprocess.DEVNULL,
     )
     return data
+
+
+class Databases:
+    """Databases on a PostgreSQL server, which are used again: making one takes 0.2 s.
+
+    Each use has a name of its own, so that a process that outlives its test cannot come back to
+    the database of another; test processes may share a server.
+    """
+
+    def __init__(self, server_url: str) -> None:
+        self._url = make_url(server_url)
+        self._names = (f"blox_test_{os.getpid()}_{number}" for number in count())
+        self._spare: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in self._spare:
+            self._execute(self._url, "DROP DATABASE {} WITH (FORCE)", name)
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """Give the URL of an empty database."""
+        name = next(self._names)
+        if self._spare:
+            self._execute(self._url, "ALTER DATABASE {} RENAME TO {}", self._spare.pop(), name)
+        else:
+            self._execute(self._url, "CREATE DATABASE {}", name)
+        url = self._url.set(database=name)
+        try:
+            yield url.render_as_string(hide_password=False)
+        finally:
+            self._execute(url, _DISCONNECT)
+            self._execute(url, "DROP SCHEMA public CASCADE")
+            self._execute(url, "CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+            self._execute(url, "GRANT USAGE ON SCHEMA public TO PUBLIC")
+            self._spare.append(name)
+
+    @staticmethod
+    def _execute(url: URL, statement: str, *names: str) -> None:
+        text = url.render_as_string(hide_password=False)
+        with psycopg.connect(text, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def postgres_version() -> str:

@@ -36,10 +36,11 @@ def store(database_url):
         yield opened
 
 
-@pytest.fixture
-def ours(tmp_path):
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
     """A release of ours with two seeds, of which one has a diverged and a failed architecture."""
-    with Store(f"sqlite:///{tmp_path}/first.db", migrate=True) as first:
+    folder = tmp_path_factory.mktemp("untouched")
+    with Store(f"sqlite:///{folder}/first.db", migrate=True) as first:
         add_costs(first)
         first.static.add_latencies("pixel-4", {3: 1.25, 7: 0.5000004})
         measure_all(first, "cpu-1", {3: True, 5: False})
@@ -50,8 +51,14 @@ def ours(tmp_path):
         lost = claimed(first, run, 11)
         first.jobs.fail(lost, "boom", kind="Boom", max_attempts=1, backoff_s=0)
         for each in (run, finished_run(first, DIGITS, seed=1, indices=(3, 7), diverged=())):
-            export(first, each, tmp_path / "ours", formats=("blox", "csv"), choice=Choice())
-    return tmp_path / "ours"
+            export(first, each, folder / "ours", formats=("blox", "csv"), choice=Choice())
+    return folder / "ours"
+
+
+@pytest.fixture
+def ours(untouched, tmp_path):
+    """A copy of that release, to be changed."""
+    return shutil.copytree(untouched, tmp_path / "ours")
 
 
 def take(store, folder, **options):
