@@ -8,6 +8,8 @@ BUILD_INPUTS := pyproject.toml $(wildcard blox_store/codec/*.?pp) blox_store/cod
 # A failure in a pipe is a failure, not a half-made environment.
 SHELL := bash
 .SHELLFLAGS := -o pipefail -ec
+# Where Python is told to keep no compiled modules, each of the hundreds of processes of the tests compiles ours.
+export PYTHONDONTWRITEBYTECODE :=
 DEMO_DIR ?= demo
 DEMO_FLAGS ?=
 # Tests wait for leases and for servers more than they compute: on two cores four at a time are quicker than two.
@@ -17,7 +19,7 @@ BLOX_COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude="*" 2
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers check fuzz env node image screenshots format clean
+.PHONY: help setup demo test test-containers servers check fuzz env node image screenshots format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -29,8 +31,7 @@ demo: setup ## Train 8 small models on handwritten digits, release them, query t
 	$(BIN)/blox demo --dir $(DEMO_DIR) $(DEMO_FLAGS)
 
 test: setup ## Run every check and every test; needs redis-server and PostgreSQL
-	@.ci/need servers
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory -j2 check servers
 	@echo "== make test: pytest"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
@@ -39,6 +40,9 @@ test-containers: ## Build the image and test the services in it; needs a Docker 
 	@$(MAKE) --no-print-directory setup
 	@echo "== make test-containers: pytest"
 	$(BIN)/python -m pytest tests/containers --timeout 1500 -v
+
+servers: # What is missing of Redis, PostgreSQL and the like
+	@.ci/need servers
 
 check: setup ## Lint, formatting, types and the dependencies between packages
 	@echo "== make check: ruff, mypy, import-linter"
@@ -92,7 +96,9 @@ $(VENV)/.python:
 $(VENV)/.dependencies: pyproject.toml constraints.txt $(VENV)/.python
 	@echo "== make setup: dependencies (PyTorch is large: minutes, and some 6 GB of disk)"
 	$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed -c constraints.txt $(BUILD_TOOLS)
-	$(BIN)/python .ci/requirements.py dev | $(BIN)/python -m pip install --quiet -c constraints.txt -r /dev/stdin
+	$(BIN)/python .ci/requirements.py dev | $(BIN)/python -m pip install --no-compile --quiet -c constraints.txt -r /dev/stdin
+	@# On all cores, where pip takes one; some packages have templates that are no Python.
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.dependencies $(BUILD_INPUTS)
