@@ -44,12 +44,11 @@ def insert_new_numbers(
 ) -> int:
     """Insert rows given by columns of whole numbers, passing over those whose key is there.
 
-    `same` are the columns in which all rows have one value. Returns how many were inserted. A
-    statement with parameters for each row takes ten times as long: 10 s for 91,125 jobs.
+    `same` are the columns in which all rows have one value. Returns how many were inserted. With
+    parameters for each row 91,125 jobs take the client 16 s, so 1 s.
     """
-    rows = select(*_unpacked(connection.dialect, columns), *map(literal, same.values())).where(
-        true()
-    )  # for SQLite's parser: ON CONFLICT might belong to a join
+    rows = select(*_unpacked(connection.dialect, columns), *map(literal, same.values()))
+    rows = rows.where(true())  # for SQLite's parser: ON CONFLICT might belong to a join
     statement = insert_or_ignore(connection.dialect, table).from_select([*columns, *same], rows)
     options = {"preserve_rowcount": True}
     return connection.execute(statement, execution_options=options).rowcount

@@ -17,7 +17,7 @@ SEED = 19189  # its first faults are those below
 FAULTS = ("worker killed", "scheduler killed", "Redis killed", "PostgreSQL restarted")
 TINY = {
     "enqueue": "--jobs 300",
-    "scale": "--fleets 20 --seconds 1",
+    "scale": "--fleets 4 --seconds 1",
     "codec": "--architectures 300 --runs 1",
     "export": "--rows 30 --epochs 5",
     "soak": f"--jobs 500 --workers 2 --seed {SEED} --fault-every 0.5 --faults {len(FAULTS)}",
