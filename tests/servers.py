@@ -27,10 +27,17 @@ from sqlalchemy.engine import URL, make_url
 
 START_TIMEOUT_S = 60
 POLL_S = 0.05
+_RENAME = "ALTER DATABASE {} RENAME TO {}"
+_DROP = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
 _DISCONNECT = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+_EMPTY = (
+    "DROP SCHEMA public CASCADE",
+    "CREATE SCHEMA public AUTHORIZATION pg_database_owner",
+    "GRANT USAGE ON SCHEMA public TO PUBLIC",
+)
 POSTGRES_PORT = 5432  # in a folder of our own it only names the socket
 
 
@@ -173,8 +180,8 @@ def _new_databases(user: str | None) -> Path:
 class Databases:
     """Databases on a PostgreSQL server, which are used again: making one takes 0.2 s.
 
-    Each use has a name of its own, so that a process that outlives its test cannot come back to
-    the database of another; test processes may share a server.
+    Each use has a name of its own, which is gone before anything else is: a process that outlives
+    its test cannot come back to the database of another. Test processes may share a server.
     """
 
     def __init__(self, server_url: str) -> None:
@@ -187,25 +194,35 @@ class Databases:
 
     def __exit__(self, *_: object) -> None:
         for name in self._spare:
-            self._execute(self._url, "DROP DATABASE {} WITH (FORCE)", name)
+            self._execute(self._url, _DROP, name)
 
     @contextmanager
     def empty(self) -> Iterator[str]:
         """Give the URL of an empty database."""
         name = next(self._names)
         if self._spare:
-            self._execute(self._url, "ALTER DATABASE {} RENAME TO {}", self._spare.pop(), name)
+            self._execute(self._url, _RENAME, self._spare.pop(), name)
         else:
             self._execute(self._url, "CREATE DATABASE {}", name)
-        url = self._url.set(database=name)
         try:
-            yield url.render_as_string(hide_password=False)
+            yield self._url.set(database=name).render_as_string(hide_password=False)
         finally:
-            self._execute(url, _DISCONNECT)
-            self._execute(url, "DROP SCHEMA public CASCADE")
-            self._execute(url, "CREATE SCHEMA public AUTHORIZATION pg_database_owner")
-            self._execute(url, "GRANT USAGE ON SCHEMA public TO PUBLIC")
-            self._spare.append(name)
+            self._take_back(name)
+
+    def _take_back(self, name: str) -> None:
+        """Empty a database for the next use; drop one to which its test has done more than that."""
+        spare = next(self._names)
+        try:
+            self._execute(self._url.set(database=name), _DISCONNECT)
+            self._execute(self._url, _RENAME, name, spare)
+            self._execute(self._url, "ALTER DATABASE {} RESET ALL", spare)
+            for statement in _EMPTY:
+                self._execute(self._url.set(database=spare), statement)
+        except psycopg.Error:
+            for left in (name, spare):
+                self._execute(self._url, _DROP, left)
+        else:
+            self._spare.append(spare)
 
     @staticmethod
     def _execute(url: URL, statement: str, *names: str) -> None:

@@ -1,4 +1,41 @@
+import psycopg
+import pytest
 import redis
+
+from tests.servers import Databases
+
+TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+DATABASES = "SELECT oid, datname FROM pg_database WHERE datname LIKE 'blox_test_%'"
+
+
+def asked(url, statement):
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_a_database_is_used_again_under_another_name_and_is_empty(postgres_server):
+    before = dict(asked(postgres_server, DATABASES))
+    with Databases(postgres_server) as databases:
+        with databases.empty() as first, psycopg.connect(first, autocommit=True) as left_open:
+            left_open.execute("CREATE TABLE numbers (number INT)")
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            psycopg.connect(first)
+        with databases.empty() as second:
+            assert asked(second, TABLES) == [(0,)]
+            made = dict(asked(postgres_server, DATABASES)).keys() - before.keys()
+            assert len(made) == 1
+    assert dict(asked(postgres_server, DATABASES)) == before
+
+
+def test_a_database_that_cannot_be_emptied_is_dropped(postgres_server):
+    before = dict(asked(postgres_server, DATABASES))
+    with Databases(postgres_server) as databases:
+        with databases.empty() as url, psycopg.connect(postgres_server, autocommit=True) as admin:
+            name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        assert dict(asked(postgres_server, DATABASES)) == before
+        with databases.empty() as url:
+            assert asked(url, TABLES) == [(0,)]
 
 
 def test_the_redis_server_keeps_what_it_is_given(redis_url):
