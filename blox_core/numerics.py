@@ -70,8 +70,7 @@ def _threads(count: int) -> Iterator[None]:
 @contextmanager
 def _algorithms(*, deterministic: bool) -> Iterator[None]:
     cudnn = torch.backends.cudnn
-    # torch.use_deterministic_algorithms sets the same, and imports torch's compiler besides: 4 s on two cores, which
-    # what makes no optimizer (that imports it too) is spared.
+    # torch.use_deterministic_algorithms sets the same, and imports torch's compiler besides: 4 s on two cores.
     before = torch.get_deterministic_debug_mode()
     with (
         _attribute(cudnn, "deterministic", deterministic),

@@ -17,7 +17,7 @@ SEED = 19189  # its first faults are those below
 FAULTS = ("worker killed", "scheduler killed", "Redis killed", "PostgreSQL restarted")
 TINY = {
     "enqueue": "--jobs 300",
-    "scale": "--fleets 4 --seconds 1",
+    "scale": "--fleets 20 --seconds 1",
     "codec": "--architectures 300 --runs 1",
     "export": "--rows 30 --epochs 5",
     "soak": f"--jobs 500 --workers 2 --seed {SEED} --fault-every 0.5 --faults {len(FAULTS)}",
@@ -72,6 +72,8 @@ def test_the_table_and_the_json_have_the_same_figures(checkout, tmp_path, part):
     printed, written = measured(checkout, part, tmp_path / "figures.json")
     assert_same_figures(printed, written)
     assert all(row["part"].startswith(part) for row in written["rows"])
+    names = [row["name"] for row in written["rows"]]
+    assert part != "scale" or any(name.startswith("heartbeat p99") for name in names), names
 
 
 def test_a_missed_bound_is_named_alone_and_written_all_the_same(checkout, tmp_path):

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from blox_worker import job_log, logs
 from blox_worker.logs import LinesForPeople, LinesForPrograms
 
 TEXT = 'postgresql://u:ge/h"eim@h/db is away, "password=geheim", see redis://:geheim@h'
@@ -67,3 +68,7 @@ def test_json_stays_json_where_a_password_is_hidden():
 def test_text_is_a_line_for_people():
     line = LinesForPeople().format(record("job %s is gone", 7))
     assert line.endswith(" WARNING blox_worker.some: job 7 is gone")
+
+
+def test_the_logger_of_jobs_has_the_name_by_which_it_is_quietened():
+    assert job_log.logger.name == logs._OF_JOBS
