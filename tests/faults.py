@@ -72,8 +72,8 @@ def quit_at_once(process: Process) -> None:
     process.send_signal(signal.SIGQUIT)
 
 
-def has_yet_to_see(process: psutil.Process, number: signal.Signals) -> bool:
-    """Whether a signal has been sent to a frozen process."""
+def has_yet_to_see(process: Process, number: signal.Signals) -> bool:
+    """Whether a signal waits for a process, being frozen or not having run; another would be lost."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     (pending,) = [line for line in status.splitlines() if line.startswith("ShdPnd:")]
     return bool(int(pending.split()[1], 16) & 1 << (number - 1))

@@ -109,6 +109,9 @@ def test_postgres_hangs_and_the_second_request_to_stop_does_not_wait_for_it(
     for process in (scheduler, launcher):
         faults.ask_to_stop(process)
     cluster.wait(lambda: "stopping as asked" in cluster.printed(), "the launcher to wait")
+    cluster.wait(
+        lambda: not faults.has_yet_to_see(scheduler, signal.SIGTERM), "the scheduler to be asked"
+    )
     for process in (scheduler, launcher):
         faults.ask_to_stop(process)
 
