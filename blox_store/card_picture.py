@@ -11,7 +11,7 @@ PICTURE_FILE: Final = "accuracy.png"
 _INCHES: Final = (10.0, 4.0)
 _DOTS_PER_INCH: Final = 120
 # Of the picture's width and height, with room for `72.125` at a tick: nothing has to be measured.
-_MARGINS: Final = {"left": 0.09, "right": 0.98, "bottom": 0.13, "top": 0.96, "wspace": 0.05}
+_MARGINS: Final = {"left": 0.09, "right": 0.98, "bottom": 0.21, "top": 0.96, "wspace": 0.05}
 _FEW: Final = 1000  # points that may be larger
 
 
@@ -32,6 +32,8 @@ def draw(figures: SeedFigures, path: Path) -> bool:
         axes.scatter(costs, figures.test_top1, s=size, linewidths=0, alpha=0.6)
         axes.set_xscale("log")
         axes.set_xlabel(label)
+        # Within a decade each tick is labelled by a factor and a power of ten.
+        axes.tick_params(axis="x", which="both", labelrotation=30, labelsize="small")
         axes.grid(alpha=0.3)
     left.set_ylabel("test accuracy, %")
     figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})  # no version in it
