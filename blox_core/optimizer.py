@@ -16,8 +16,9 @@ class Optimizer:
     """torch's fused SGD with momentum and weight decay on every parameter of a model.
 
     Learning rate and momentum are tensors from the start, so that a recorded step reads them. A
-    momentum of zeros gives a first step's momentum, its gradient, to the bit. It is the function
-    behind `torch.optim.SGD`, whose constructor imports torch's compiler: 2 s of every start.
+    momentum of zeros gives a first step's momentum, its gradient, to the bit. Steps are
+    taken by the function behind `torch.optim.SGD`, whose constructor imports torch's compiler: 2 s
+    of every start.
     """
 
     def __init__(self, model: nn.Module, recipe: Recipe) -> None:

@@ -27,6 +27,7 @@ from sqlalchemy.engine import URL, make_url
 
 START_TIMEOUT_S = 60
 POLL_S = 0.05
+_database_numbers = count()
 _RENAME = "ALTER DATABASE {} RENAME TO {}"
 _DROP = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
 _DISCONNECT = """
@@ -186,7 +187,6 @@ class Databases:
 
     def __init__(self, server_url: str) -> None:
         self._url = make_url(server_url)
-        self._names = (f"blox_test_{os.getpid()}_{number}" for number in count())
         self._spare: list[str] = []
 
     def __enter__(self) -> Self:
@@ -199,7 +199,7 @@ class Databases:
     @contextmanager
     def empty(self) -> Iterator[str]:
         """Give the URL of an empty database."""
-        name = next(self._names)
+        name = _database_name()
         if self._spare:
             self._execute(self._url, _RENAME, self._spare.pop(), name)
         else:
@@ -211,7 +211,7 @@ class Databases:
 
     def _take_back(self, name: str) -> None:
         """Empty a database for the next use; drop one to which its test has done more than that."""
-        spare = next(self._names)
+        spare = _database_name()
         try:
             self._execute(self._url.set(database=name), _DISCONNECT)
             self._execute(self._url, _RENAME, name, spare)
@@ -229,6 +229,11 @@ class Databases:
         text = url.render_as_string(hide_password=False)
         with psycopg.connect(text, autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _database_name() -> str:
+    """Return a name that no database has had: processes, and `Databases` of one, share servers."""
+    return f"blox_test_{os.getpid()}_{next(_database_numbers)}"
 
 
 def postgres_version() -> str:

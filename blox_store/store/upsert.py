@@ -45,7 +45,7 @@ def insert_new_numbers(
     """Insert rows given by columns of whole numbers, passing over those whose key is there.
 
     `same` are the columns in which all rows have one value. Returns how many were inserted. With
-    parameters for each row 91,125 jobs take the client 16 s, so 1 s.
+    parameters for each row 91,125 jobs take the client 16 s, in this way 1 s.
     """
     rows = select(*_unpacked(connection.dialect, columns), *map(literal, same.values()))
     rows = rows.where(true())  # for SQLite's parser: ON CONFLICT might belong to a join

@@ -1,3 +1,5 @@
+import os
+
 import psycopg
 import pytest
 import redis
@@ -5,7 +7,8 @@ import redis
 from tests.servers import Databases
 
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
-DATABASES = "SELECT oid, datname FROM pg_database WHERE datname LIKE 'blox_test_%'"
+OURS = f"blox_test_{os.getpid()}_%"  # other test processes may have theirs on the same server
+DATABASES = f"SELECT oid, datname FROM pg_database WHERE datname LIKE '{OURS}'"
 
 
 def asked(url, statement):
