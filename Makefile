@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The codec is rebuilt, and the packages are installed again, when one of these changes.
 BUILD_INPUTS := pyproject.toml $(wildcard blox_store/codec/*.?pp) blox_store/codec/CMakeLists.txt \
-	$(wildcard blox*/__init__.py blox*/*/__init__.py)
+	$(wildcard blox*/__init__.py blox*/*/__init__.py blox*/*/*/__init__.py)
 # A failure in a pipe is a failure, not a half-made environment.
 SHELL := bash
 .SHELLFLAGS := -o pipefail -ec

@@ -9,8 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_core import hash_table
-from blox_core.space import SPACE_SIZE, Architecture
+from blox_core.space import SPACE_SIZE, Architecture, hash_table
 from blox_store.release.columns import (
     ArchColumn,
     Column,

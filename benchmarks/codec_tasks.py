@@ -87,8 +87,8 @@ def import_blox(folder: Path) -> _Figures:
 def query(folder: Path) -> _Figures:
     """Ask for one architecture at a time, and for all at once by their indices."""
     import blox
-    from blox_core.raw_arch_vec import all_raw_arch_vecs
     from blox_core.space import arch_vec, canonical_cell
+    from blox_core.space.raw_arch_vec import all_raw_arch_vecs
 
     d = blox.from_folder(folder)
     everything = np.random.default_rng(0).permutation(d.indices)

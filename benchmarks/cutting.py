@@ -17,8 +17,8 @@ import psycopg
 
 from benchmarks.production import new_database
 from benchmarks.report import Row
-from blox_core.environment import Environment
 from blox_core.recipe import Recipe, preset
+from blox_core.result.environment import Environment
 from blox_core.simulation import SIMULATED, SIMULATION_REVISION
 from blox_core.space import SPACE_SIZE
 from blox_store.store import FinishedRow, Store

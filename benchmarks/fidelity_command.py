@@ -21,8 +21,8 @@ from benchmarks.fidelity_study import (
     trainings,
 )
 from benchmarks.training_figures import machine
-from blox_core.metrics import Curves
 from blox_core.recipe import Recipe
+from blox_core.result.metrics import Curves
 from blox_core.space import SPACE_SIZE
 
 # A lone conv in every stage; conv → conv; and a cell of each kind with all three ops.

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_core.metrics import Curves
 from blox_core.recipe import Recipe
+from blox_core.result.metrics import Curves
 
 PERMUTATIONS: Final = 20_000
 SEED: Final = 0

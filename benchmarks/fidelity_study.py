@@ -12,8 +12,8 @@ from typing import Final
 import torch
 
 from blox_core.data import load_data
-from blox_core.metrics import Curves
 from blox_core.recipe import Recipe, preset
+from blox_core.result.metrics import Curves
 from blox_core.space import Architecture
 from blox_core.training import train
 from tests import reference_trainer

@@ -15,7 +15,7 @@ from benchmarks.machine import refuse_if_busy, this_machine
 from benchmarks.options import hand_out, report_options
 from benchmarks.production import MOST_WORKERS
 from benchmarks.report import Report, Row
-from blox_core.recipe_fields import SEED_LIMIT
+from blox_core.recipe.fields import SEED_LIMIT
 from blox_core.space import SPACE_SIZE
 
 PARTS: Final = ("enqueue", "scale", "soak")

@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader
 
 from benchmarks.training_figures import Effort, Figure, measured
 from blox_core.augment import draw_parameters
-from blox_core.batches import Batches
 from blox_core.data import TrainingData
 from blox_core.data.noise import noise
 from blox_core.randomness import epoch_order
 from blox_core.recipe import Recipe, preset
+from blox_core.training.batches import Batches
 from tests import pil_augmentation
 from tests.reference_trainer import LabelledImages
 

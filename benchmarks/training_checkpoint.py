@@ -13,10 +13,10 @@ from typing import Final
 import torch
 
 from benchmarks.training_figures import Effort, Figure
-from blox_core.checkpoint_writer import CheckpointWriter
+from blox_core.checkpoint.writer import CheckpointWriter
 from blox_core.data.noise import noise
-from blox_core.epoch_report import EpochReport
 from blox_core.recipe import preset
+from blox_core.result.epoch_report import EpochReport
 from blox_core.space import Architecture
 from blox_core.training import train
 

@@ -10,18 +10,18 @@ from typing import Final
 import torch
 
 from benchmarks.training_figures import Effort, Figure, Modes, asked, measured
-from blox_core.batches import Batches
-from blox_core.compiled import compile_blocks
 from blox_core.data.noise import noise
 from blox_core.model import Network
+from blox_core.model.compiled import compile_blocks
 from blox_core.numerics import numerics
-from blox_core.optimizer import Optimizer
 from blox_core.recipe import Recipe, preset
-from blox_core.replay import runner
 from blox_core.space import Architecture
-from blox_core.steps import TrainingStep
-from blox_core.tally import Tally
-from blox_core.trainer import initial_model
+from blox_core.training.batches import Batches
+from blox_core.training.optimizer import Optimizer
+from blox_core.training.replay import runner
+from blox_core.training.steps import TrainingStep
+from blox_core.training.tally import Tally
+from blox_core.training.trainer import initial_model
 from tests.reference_trainer import ReferenceTrainer
 
 PART: Final = "step"

@@ -15,7 +15,7 @@ from blox_core.errors import DeviceOutOfMemory
 from blox_core.recipe import Recipe, preset
 from blox_core.space import SPACE_SIZE, Architecture
 from blox_core.throughput import Load, Throughput, measure
-from blox_core.trainer import initial_model
+from blox_core.training.trainer import initial_model
 from tests.reference_trainer import ReferenceTrainer
 
 MODELS: Final = "models"

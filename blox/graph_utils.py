@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from blox_core.graph import minimal, model_graph
-from blox_core.graph_matrix import LabelledMatrix, labelled_matrix
-from blox_core.raw_arch_vec import raw_cells_of
+from blox_core.space.graph import minimal, model_graph
+from blox_core.space.graph_matrix import LabelledMatrix, labelled_matrix
+from blox_core.space.raw_arch_vec import raw_cells_of
 
 __all__ = ["get_model_graph"]
 

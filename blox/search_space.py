@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from blox_core import raw_arch_vec, space
-from blox_core.raw_arch_vec import arch_vec_to_names
-from blox_core.space import ArchVec
+from blox_core import space
+from blox_core.space import ArchVec, raw_arch_vec
+from blox_core.space.raw_arch_vec import arch_vec_to_names
 from blox_store.release.header import search_space
 
 __all__ = [

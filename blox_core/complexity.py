@@ -30,7 +30,7 @@ from blox_core.dimensions import (
     stage_channels,
     stage_size,
 )
-from blox_core.recipe_fields import check_field
+from blox_core.recipe.fields import check_field
 from blox_core.space import DISTINCT_CELLS, STAGES, Architecture, Cell
 
 Counts = NDArray[np.int64]  # its last axis has two items: params and FLOPs

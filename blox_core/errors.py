@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from blox_core.epoch_report import Saveable
+    from blox_core.result.epoch_report import Saveable
 
 
 class BloxError(Exception):

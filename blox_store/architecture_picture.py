@@ -6,7 +6,9 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from blox_core.cell_plan import (
+from blox_core.extras import optional_module
+from blox_core.space import STAGES, Architecture
+from blox_core.space.cell_plan import (
     COLUMNS,
     LEVEL,
     SUM,
@@ -15,8 +17,6 @@ from blox_core.cell_plan import (
     PlannedNode,
     cell_plan,
 )
-from blox_core.extras import optional_module
-from blox_core.space import STAGES, Architecture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from blox_core.atomic_file import replace_file
+from blox_core.result.trainer_revision import TORCH
 from blox_core.space import SPACE_SIZE, Architecture
-from blox_core.trainer_revision import TORCH
 from blox_store import card_picture
 from blox_store.device_summary import DeviceSummary, device_summaries
 from blox_store.manifest import FileEntry, Manifest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from blox_store.index_spans import spans
+from blox_core.space.index_spans import spans
 from blox_store.manifest import DeviceEntry
 from blox_store.predicted_latencies import Prediction
 from blox_store.store import MeasuredDevice

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from blox_core.latency import DeviceIdentity, LatencyProtocol
-from blox_store.index_spans import indices_of
+from blox_core.space.index_spans import indices_of
 from blox_store.manifest import DeviceEntry, Manifest
 
 _UNKNOWN: Final = "unknown"

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from blox_core.space import SPACE_SIZE
+from blox_core.space.index_spans import spans
 from blox_store import command_line
 from blox_store.dataset_card import CARD_FILE
 from blox_store.export_progress import Report
 from blox_store.exporter import Choice, ExportReport, export
-from blox_store.index_spans import spans
 from blox_store.release.names import ALL_FORMATS, FORMATS
 from blox_store.release_tables import Static
 from blox_store.simulated_marker import SIMULATED_FILE

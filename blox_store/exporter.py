@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from blox_core.atomic_file import replace_file
+from blox_core.result.trainer_revision import TORCH
 from blox_core.space import SPACE_SIZE
-from blox_core.trainer_revision import TORCH
+from blox_core.space.index_spans import spans
 from blox_store import staging
 from blox_store.card_picture import PICTURE_FILE
 from blox_store.dataset_card import write_card
 from blox_store.device_entries import device_entries
 from blox_store.errors import ExportRefused, NotEncodable
 from blox_store.export_progress import ExportProgress, Report
-from blox_store.index_spans import spans
 from blox_store.manifest import (
     MANIFEST_FILE,
     DeviceEntry,

@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_core.environment import Environment
-from blox_core.metrics import first_best
+from blox_core.result.environment import Environment
+from blox_core.result.metrics import first_best
 from blox_core.space import indices_of_digests
 from blox_store.errors import IngestRefused
 from blox_store.release.columns import (

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from blox_core.recipe import PRESETS, preset
-from blox_core.trainer_revision import UNKNOWN_REVISION
+from blox_core.result.trainer_revision import UNKNOWN_REVISION
 from blox_store import command_line
 from blox_store.ingestion import IncomingRelease, ingest
 from blox_store.store import Store

@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from blox_core.recipe import Recipe
+from blox_core.result.trainer_revision import TORCH, UNKNOWN_REVISION
 from blox_core.space import indices_of_digests
-from blox_core.trainer_revision import TORCH, UNKNOWN_REVISION
+from blox_core.space.index_spans import indices_of
 from blox_store.dataset.release_folder import content_of, name_fault
 from blox_store.errors import IngestRefused, PickleNotAllowed
 from blox_store.finished_rows import finished_rows
-from blox_store.index_spans import indices_of
 from blox_store.manifest import (
     MANIFEST_FILE,
     Manifest,

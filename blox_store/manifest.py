@@ -17,8 +17,8 @@ from blox_core.errors import LatencyError, RecipeError
 from blox_core.latency import DeviceIdentity, LatencyProtocol
 from blox_core.recipe import Recipe
 from blox_core.space import SPACE_SIZE
+from blox_core.space.index_spans import indices_of, spans
 from blox_store.errors import ReleaseCorrupt
-from blox_store.index_spans import indices_of, spans
 from blox_store.release.reader import read_header
 
 MANIFEST_FILE: Final = "manifest.json"

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from blox_core import hash_table
 from blox_core.complexity import params_and_flops
 from blox_core.errors import LatencyError
-from blox_core.space import DISTINCT_CELLS, SPACE_SIZE, STAGES, Architecture
+from blox_core.space import DISTINCT_CELLS, SPACE_SIZE, STAGES, Architecture, hash_table
 from blox_store.errors import ExportRefused
 from blox_store.predicted_latencies import Latencies, Prediction, completed, unpredicted
 from blox_store.release.columns import (

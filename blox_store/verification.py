@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.errors import ExtraMissing
+from blox_core.result.trainer_revision import TORCH
 from blox_core.space import SPACE_SIZE, indices_of_digests
-from blox_core.trainer_revision import TORCH
+from blox_core.space.index_spans import indices_of
 from blox_store.dataset.release_folder import name_fault
 from blox_store.errors import ReleaseCorrupt, ReleaseError, ReleaseMissing
-from blox_store.index_spans import indices_of
 from blox_store.manifest import (
     MANIFEST_FILE,
     DeviceEntry,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from blox_core.complexity import params_and_flops
 from blox_core.recipe import Recipe, preset
+from blox_core.space.index_spans import indices_of
 from blox_store.dataset import Dataset, default_formats, from_folder
-from blox_store.index_spans import indices_of
 from blox_store.manifest import read_manifest
 from blox_store.release.names import scan_folder
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from blox_core.complexity import params_and_flops
 from blox_core.recipe import Recipe, preset
+from blox_core.result.trainer_revision import TORCH
 from blox_core.space import Architecture
-from blox_core.trainer_revision import TORCH
 from blox_store.store import JobState, ResultBlock, Run, Selection, Store
 from blox_store.whole_release import Origins, costs_of, open_release, origins_of, recipe_of
 

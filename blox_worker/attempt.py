@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
 
-from blox_core.epoch_report import EpochReport
 from blox_core.latency import LatencyMeasurement
 from blox_core.recipe import Recipe
 from blox_core.result import TrainingResult
+from blox_core.result.epoch_report import EpochReport
 from blox_store.errors import LeaseLost, StoreError, StoreUnavailable
 from blox_store.store import JobState, Lease, Run, Store
 from blox_worker.blame import is_node_fault

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from blox_core.cell_plan import (
+from blox_core.space import Cell
+from blox_core.space.cell_plan import (
     ABOVE,
     BELOW,
     LEVEL,
@@ -14,7 +15,6 @@ from blox_core.cell_plan import (
     PlannedNode,
     cell_plan,
 )
-from blox_core.space import Cell
 
 _STARTS: Final = (0, 11, 23, 30, 42, 49)  # of the columns of a plan
 _WIDTH: Final = 55

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from blox_core.checkpoint_writer import CheckpointWriter
-from blox_core.epoch_report import EpochReport, Saveable
+from blox_core.checkpoint.identity import CheckpointIdentity
+from blox_core.checkpoint.writer import CheckpointWriter
 from blox_core.errors import CheckpointError
-from blox_core.identity import CheckpointIdentity
+from blox_core.result.epoch_report import EpochReport, Saveable
 from blox_store.store import Lease
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from blox_core.epoch_report import EpochReport
+from blox_core.result.epoch_report import EpochReport
 from blox_store.store import Job, Lease, Run
 from blox_worker.attempt import Ending, JobOutcome
 from blox_worker.ending_text import describe_ending

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from blox_core.epoch_report import EpochReport
 from blox_core.errors import TrainingStopped
 from blox_core.latency import LATENCY_REVISION
 from blox_core.recipe import Recipe
 from blox_core.result import TrainingResult
+from blox_core.result.epoch_report import EpochReport
 from blox_core.space import Architecture
 from blox_store.errors import LeaseLost, StoreError, StoreUnavailable
 from blox_store.store import Lease, NoClaim, Run, Store

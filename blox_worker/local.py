@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Final, Protocol
 
-from blox_core.epoch_report import EpochReport
+from blox_core.result.epoch_report import EpochReport
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState, Lease, NoClaim, Run, Store
 from blox_worker.attempt import JobOutcome, Worker

@@ -9,8 +9,8 @@ from contextlib import suppress
 from enum import Enum
 from typing import Final
 
-from blox_core.epoch_report import EpochReport
 from blox_core.recipe import Recipe
+from blox_core.result.epoch_report import EpochReport
 from blox_store.errors import RunNotFound, StoreError, StoreUnavailable
 from blox_store.program import FAILURE
 from blox_store.store import Lease, NoClaim, Run, Store

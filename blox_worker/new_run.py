@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from blox_core.complexity import params_and_flops
 from blox_core.latency import LATENCY, LATENCY_REVISION, LatencyProtocol
 from blox_core.recipe import Recipe
+from blox_core.result.trainer_revision import TORCH, UNKNOWN_REVISION
 from blox_core.space import SPACE_SIZE
-from blox_core.trainer_revision import TORCH, UNKNOWN_REVISION
 from blox_store.errors import StoreError
 from blox_store.store import MadeRun, Run, Store
 from blox_worker.trainers import TRAINERS

@@ -17,9 +17,9 @@ from typing import Any, Final
 import numpy as np
 
 from blox_core.atomic_file import replace_file
-from blox_core.environment import Environment
-from blox_core.metrics import Curves, Score
 from blox_core.result import TrainingResult
+from blox_core.result.environment import Environment
+from blox_core.result.metrics import Curves, Score
 from blox_store.errors import LeaseLost, StoreError, StoreUnavailable
 from blox_store.store import Lease, Store
 from blox_store.store.curves import COUNTS, LOSSES

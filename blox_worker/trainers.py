@@ -10,11 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from blox_core.checkpoint.identity import CheckpointIdentity
 from blox_core.data import load_data
-from blox_core.epoch_report import EpochReport, Saveable
-from blox_core.identity import CheckpointIdentity
 from blox_core.recipe import Recipe
 from blox_core.result import TrainingResult
+from blox_core.result.epoch_report import EpochReport, Saveable
+from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_core.simulation import (
     SIMULATION_REVISION,
     SimulatedCheckpoint,
@@ -23,7 +24,6 @@ from blox_core.simulation import (
     simulation_identity,
 )
 from blox_core.space import Architecture
-from blox_core.trainer_revision import TRAINER_REVISION
 from blox_worker.errors import SimulatedFailure
 from blox_worker.settings import WorkerSettings
 
@@ -76,7 +76,7 @@ class TorchTrainer:
 
     def load_checkpoint(self, path: Path, identity: CheckpointIdentity) -> Saveable:
         """Read a checkpoint; raise CheckpointError if it is corrupt or of another training."""
-        from blox_core.checkpoint import load_checkpoint
+        from blox_core.checkpoint.checkpoint import load_checkpoint
 
         return load_checkpoint(path, identity)
 
@@ -93,7 +93,7 @@ class TorchTrainer:
         should_stop: Callable[[], bool],
     ) -> TrainingResult:
         """Train to the end; a stop raises TrainingStopped with the last epoch's checkpoint."""
-        from blox_core.checkpoint import Checkpoint
+        from blox_core.checkpoint.checkpoint import Checkpoint
         from blox_core.training import train
 
         assert checkpoint is None or isinstance(checkpoint, Checkpoint), "load_checkpoint made it"

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from blox_core.trainer_revision import TORCH
+from blox_core.result.trainer_revision import TORCH
 from blox_store.command_line import SUCCESS
 from blox_store.errors import SchemaMismatch, StoreError, StoreUnavailable
 from blox_store.store import Run, Store

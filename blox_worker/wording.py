@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from blox_core.epoch_report import EpochReport
 from blox_core.latency import LatencyMeasurement
 from blox_core.recipe import Recipe
 from blox_core.result import TrainingResult
+from blox_core.result.epoch_report import EpochReport
 from blox_core.space import OPS, Architecture
 from blox_store.passwords import without_passwords
 from blox_store.store import JobState

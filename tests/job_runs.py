@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from blox_core.trainer_revision import TORCH, TRAINER_REVISION
+from blox_core.result.trainer_revision import TORCH, TRAINER_REVISION
 from blox_worker.attempt import Worker
 from blox_worker.job import run_job
 from blox_worker.settings import WorkerSettings

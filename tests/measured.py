@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from blox_core.epoch_report import EpochReport
-from blox_core.metrics import EpochMetrics, Score
+from blox_core.result.epoch_report import EpochReport
+from blox_core.result.metrics import EpochMetrics, Score
 from blox_core.training import train
 from tests.synthetic import ARCHITECTURE, RECIPE, uninterrupted
 

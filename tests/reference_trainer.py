@@ -21,9 +21,9 @@ from torchvision import transforms
 
 from blox_core.data import TrainingData
 from blox_core.data.training_data import Images, Labels
-from blox_core.metrics import Curves, EpochMetrics, Score
 from blox_core.model import build_model
 from blox_core.recipe import Recipe
+from blox_core.result.metrics import Curves, EpochMetrics, Score
 from blox_core.space import Architecture
 from tests import pil_augmentation
 

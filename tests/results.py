@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from blox_core.environment import Environment
-from blox_core.metrics import Curves, Score
 from blox_core.recipe import preset
 from blox_core.result import TrainingResult
+from blox_core.result.environment import Environment
+from blox_core.result.metrics import Curves, Score
+from blox_core.result.trainer_revision import TORCH, TRAINER_REVISION
 from blox_core.simulation import SIMULATED, SIMULATION_REVISION
-from blox_core.trainer_revision import TORCH, TRAINER_REVISION
 from blox_store.store import Lease, Run, Store
 
 ENVIRONMENT = {name: f"some {name}" for name in Environment.__dataclass_fields__}

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from blox_core.checkpoint import Checkpoint
+from blox_core.checkpoint.checkpoint import Checkpoint
 from blox_core.data import TrainingData
-from blox_core.epoch_report import EpochReport
 from blox_core.recipe import Recipe, preset
+from blox_core.result.epoch_report import EpochReport
 from blox_core.space import Architecture
 from blox_core.training import TrainingResult, train
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from blox_core.compiled import compile_blocks
 from blox_core.extras import optional_module
 from blox_core.latency.protocol import ONNXRUNTIME_CPU, LatencyProtocol
 from blox_core.latency.timing import Run, Timed
 from blox_core.model import Network
-from blox_core.replay import record_graph
+from blox_core.model.compiled import compile_blocks
+from blox_core.training.replay import record_graph
 
 Forward = Callable[[], Any]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from blox_core.environment import NONE
 from blox_core.latency.fields import check_fields, check_names
+from blox_core.result.environment import NONE
 from blox_core.rules import Rule, int_from
 
 _NOUN: Final = "device identity"

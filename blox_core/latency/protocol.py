@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from blox_core.errors import LatencyError
 from blox_core.latency.fields import check_fields, check_names, refusal
-from blox_core.recipe_fields import MIN_RESOLUTION
+from blox_core.recipe.fields import MIN_RESOLUTION
 from blox_core.rules import Rule, flag, float_where, int_from, one_of, positive_even
 
 TORCH_CPU: Final = "torch-cpu"

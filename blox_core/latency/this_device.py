@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import torch
 
-from blox_core.environment import NONE
 from blox_core.errors import CannotMeasure
 from blox_core.extras import optional_module
 from blox_core.latency.device import DeviceIdentity
 from blox_core.latency.pinning import usable_cores
 from blox_core.latency.protocol import ONNXRUNTIME_CPU, LatencyProtocol
-from blox_core.provenance import environment_of
+from blox_core.result.environment import NONE
+from blox_core.training.provenance import environment_of
 
 _HIGHEST_CLOCK_FILE: Final = Path("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
 _CPU_FILE: Final = Path("/proc/cpuinfo")

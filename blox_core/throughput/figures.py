@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Final
 
-from blox_core.environment import Environment
+from blox_core.result.environment import Environment
 from blox_core.space import SPACE_SIZE
 from blox_core.throughput.load import Load
 

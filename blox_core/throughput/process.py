@@ -14,9 +14,9 @@ import torch
 
 from blox_core.data.noise import noise
 from blox_core.data.training_data import TrainingData
-from blox_core.epoch_report import EpochReport
 from blox_core.errors import BloxError, MeasurementFailed, TrainingStopped
 from blox_core.result import TrainingResult
+from blox_core.result.epoch_report import EpochReport
 from blox_core.space import Architecture
 from blox_core.throughput.figures import ProcessFigures, TrainingTime
 from blox_core.throughput.load import Load

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from blox_core.errors import ArchitectureError, UnknownArchitecture
-from blox_core.graph import graph_hash, minimal
-from blox_core.graph_matrix import graph_of
 from blox_core.space import index_of_hash
+from blox_core.space.graph import graph_hash, minimal
+from blox_core.space.graph_matrix import graph_of
 
 
 def index_of_graph(graph: Any) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from blox_core.recipe import Recipe
-from blox_core.recipe_fields import SEED_LIMIT
+from blox_core.recipe.fields import SEED_LIMIT
 from blox_core.simulation import SIMULATED
 from blox_core.space import SPACE_SIZE
 from blox_store import command_line

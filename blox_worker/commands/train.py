@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from blox_core.trainer_revision import TORCH
+from blox_core.result.trainer_revision import TORCH
 from blox_store import command_line
 from blox_store.settings import PREFIX, read_settings
 from blox_store.store import JobState, Run, Store

@@ -17,7 +17,7 @@ from blox_core import complexity
 from blox_core.atomic_file import replace_file
 from blox_core.errors import RecipeError
 from blox_core.recipe import Recipe
-from blox_core.recipe_fields import check_field
+from blox_core.recipe.fields import check_field
 from blox_store.settings import read_settings
 from blox_worker.device_lock import DeviceLock
 from blox_worker.gpus import CPU, Slot, single_slot

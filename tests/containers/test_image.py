@@ -37,7 +37,7 @@ def test_its_commands_run_on_a_read_only_root_file_system(engine, image):
 
 
 def test_results_will_say_which_commit_it_was_built_from(engine, image):
-    code = "from blox_core.provenance import environment_of as e; import torch; "
+    code = "from blox_core.training.provenance import environment_of as e; import torch; "
     code += "print(e(torch.device('cpu')).codebase_commit)"
     assert engine.succeed(f'{RUN} {image} python -c "{code}"') == f"{COMMIT}\n"
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 import blox
-from blox_core.trainer_revision import TRAINER_REVISION
+from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_store.store import Store
 from tests.results import claimed, made_up_result, made_up_run
 from tests.servers import wait_until

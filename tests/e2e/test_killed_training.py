@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from blox_core.checkpoint import load_checkpoint
+from blox_core.checkpoint.checkpoint import load_checkpoint
 from blox_core.recipe import preset
 from blox_core.space import Architecture
 from blox_core.training import training_identity

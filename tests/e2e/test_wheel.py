@@ -89,7 +89,7 @@ def test_the_wheel_holds_our_packages_and_no_sources_of_the_codec(python):
         "blox_store",
         "blox_worker",
     }
-    assert (site / "blox_core" / "hashes.bin").stat().st_size == 91_125 * 16
+    assert (site / "blox_core" / "space" / "hashes.bin").stat().st_size == 91_125 * 16
     assert (site / "blox_store" / "report" / "page.html").is_file()
     assert not [*site.glob("blox_store/codec/*.?pp")]
     assert [*site.glob("blox_store/store/migrations/versions/0001*.py")]

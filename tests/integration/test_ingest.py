@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from blox_core.recipe import preset
+from blox_core.result.trainer_revision import TRAINER_REVISION, UNKNOWN_REVISION
 from blox_core.space import indices_of_digests
-from blox_core.trainer_revision import TRAINER_REVISION, UNKNOWN_REVISION
 from blox_store.errors import IngestRefused, ReleaseMissing, StoreError
 from blox_store.exporter import Choice, export
 from blox_store.ingestion import IncomingRelease, ingest

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from blox_core import training
-from blox_core.checkpoint import Checkpoint
+from blox_core.checkpoint.checkpoint import Checkpoint
 from blox_core.errors import DatasetMissing, TrainingStopped
 from blox_core.recipe import preset
 from blox_store.store import JobState, NoClaim, Store, schema

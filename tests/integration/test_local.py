@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from blox_core import training
-from blox_core.trainer_revision import TORCH, TRAINER_REVISION
+from blox_core.result.trainer_revision import TORCH, TRAINER_REVISION
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState
 from blox_worker.attempt import Ending

@@ -7,7 +7,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from blox_core.metrics import Score
+from blox_core.result.metrics import Score
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState, Store
 from blox_worker.checkpoints import checkpoint_path

@@ -8,8 +8,8 @@ import pytest
 
 from blox_core.latency import preset
 from blox_core.recipe import preset as recipe_preset
+from blox_core.space.index_spans import indices_of, spans
 from blox_store.errors import ReleaseCorrupt
-from blox_store.index_spans import indices_of, spans
 from blox_store.manifest import (
     DeviceEntry,
     FileEntry,

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 import blox
 from blox_core.complexity import params_and_flops
-from blox_core.metrics import Score
+from blox_core.result.metrics import Score
 from blox_core.space import SPACE_SIZE, all_hashes
 from blox_store.errors import ExportRefused, NotEncodable, StoreError
 from blox_store.exporter import Choice, export

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import blox
-from blox_core.trainer_revision import TRAINER_REVISION
+from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_store.errors import ExportRefused
 from blox_store.exporter import Choice, export
 from blox_store.verification import verify

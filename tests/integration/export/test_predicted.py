@@ -12,10 +12,10 @@ from blox_core.errors import LatencyError
 from blox_core.latency import LatencyPredictor
 from blox_core.latency.predictor import fitting_sample
 from blox_core.space import SPACE_SIZE
+from blox_core.space.index_spans import indices_of
 from blox_store.errors import ExportRefused
 from blox_store.export_command import command
 from blox_store.exporter import Choice, export
-from blox_store.index_spans import indices_of
 from blox_store.ingestion import IncomingRelease
 from blox_store.predicted_latencies import completed
 from blox_store.verification import verify

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import blox
+from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_core.simulation import SIMULATED, simulated_result
 from blox_core.space import Architecture
-from blox_core.trainer_revision import TRAINER_REVISION
 from blox_store.errors import ExportRefused, NotEncodable
 from blox_store.exporter import Choice, export
 from blox_store.verification import verify

@@ -11,10 +11,10 @@ from torchvision import transforms
 
 from blox_core.augment import Augmentation, draw_parameters, pipeline
 from blox_core.augment.model_input import ModelInput
-from blox_core.batches import Batches
 from blox_core.data.training_data import Images
 from blox_core.randomness import epoch_order
 from blox_core.recipe import Recipe, preset
+from blox_core.training.batches import Batches
 from tests import pil_augmentation
 from tests.synthetic import AUGMENTED, SEED, synthetic_data
 

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import torch
 
-from blox_core import checkpoint_file
-from blox_core.checkpoint import MAGIC, Checkpoint, load_checkpoint
+from blox_core.checkpoint import file as checkpoint_file
+from blox_core.checkpoint.checkpoint import MAGIC, Checkpoint, load_checkpoint
+from blox_core.checkpoint.identity import CheckpointIdentity
 from blox_core.errors import CheckpointError
-from blox_core.identity import CheckpointIdentity
-from blox_core.metrics import EpochMetrics, Score
+from blox_core.result.metrics import EpochMetrics, Score
 
 IDENTITY = CheckpointIdentity(
     arch_index=5,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from blox_core.checkpoint_writer import CheckpointWriter
+from blox_core.checkpoint.writer import CheckpointWriter
 from tests.servers import wait_until
 
 PATH = Path("a.checkpoint")

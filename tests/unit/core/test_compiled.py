@@ -13,14 +13,13 @@ import pytest
 import torch
 from torch import nn
 
-from blox_core import compiled
-from blox_core.compiled import blocks_of, compile_blocks
 from blox_core.errors import CompilationFailed
-from blox_core.model import Network
+from blox_core.model import Network, compiled
+from blox_core.model.compiled import blocks_of, compile_blocks
 from blox_core.numerics import numerics
 from blox_core.recipe import Recipe
 from blox_core.space import Architecture, index_of
-from blox_core.trainer import initial_model
+from blox_core.training.trainer import initial_model
 from tests.synthetic import RECIPE, SEED, Observer, figures, run, state
 
 # Few shapes, as each takes seconds: full batches only, and the same ones for both evaluations.

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from blox_core import host_copy
-from blox_core.checkpoint import Checkpoint
-from blox_core.host_copy import host_copies, work_so_far
+from blox_core.checkpoint import host_copy
+from blox_core.checkpoint.checkpoint import Checkpoint
+from blox_core.checkpoint.host_copy import host_copies, work_so_far
 from tests.unit.core.test_checkpoint import EPOCH, IDENTITY
 
 ON_GPU = torch.arange(24.0).reshape(1, 2, 3, 4).contiguous(memory_format=torch.channels_last)

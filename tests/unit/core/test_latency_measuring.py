@@ -18,8 +18,6 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from blox_core import compiled
-from blox_core.compiled import blocks_of
 from blox_core.errors import (
     ArchitectureError,
     CannotMeasure,
@@ -35,8 +33,9 @@ from blox_core.latency.pinning import pinned, usable_cores
 from blox_core.latency.protocol import LatencyProtocol
 from blox_core.latency.this_device import device_identity
 from blox_core.latency.timing import Timed, time_runs
-from blox_core.model import build_model
-from blox_core.provenance import environment_of
+from blox_core.model import build_model, compiled
+from blox_core.model.compiled import blocks_of
+from blox_core.training.provenance import environment_of
 
 INDEX = 18639  # a lone conv in every stage: the quickest
 ALL_OPS = [[[2], [1, 1, 1, 1]], [[0], [2, 0, 1, 1]], [[1], [0, 1, 0, 1]]]

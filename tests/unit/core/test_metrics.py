@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from blox_core.metrics import Curves, EpochMetrics, Score, best_epoch
-from blox_core.tally import Tally
+from blox_core.result.metrics import Curves, EpochMetrics, Score, best_epoch
+from blox_core.training.tally import Tally
 
 
 def epoch(top1: int, loss: float) -> EpochMetrics:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from blox_core.errors import ArchitectureError, RecipeError
 from blox_core.model import Network, Reduction, TwoOps, build_model
-from blox_core.ops import Residual, Unit
+from blox_core.model.ops import Residual, Unit
 from blox_core.space import DISTINCT_CELLS, Architecture, arch_vec
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "assets/golden/models.json").read_text())

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import torch
 
-from blox_core import provenance
-from blox_core.environment import NONE, UNKNOWN, Environment
-from blox_core.provenance import environment_of
+from blox_core.result.environment import NONE, UNKNOWN, Environment
+from blox_core.training import provenance
+from blox_core.training.provenance import environment_of
 
 PUBLISHED_COLUMNS = [
     "codebase_commit",

@@ -12,8 +12,8 @@ import torch
 from blox_core.randomness import epoch_order
 from blox_core.recipe import Recipe, preset
 from blox_core.space import DISTINCT_CELLS, STAGES, Architecture
-from blox_core.trainer import initial_model
 from blox_core.training import train
+from blox_core.training.trainer import initial_model
 from tests.reference_trainer import ReferenceTrainer
 from tests.synthetic import SEED, Observer, synthetic_data
 

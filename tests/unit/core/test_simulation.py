@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blox_core.checkpoint_file import new_checkpoint
-from blox_core.epoch_report import EpochReport
+from blox_core.checkpoint.file import new_checkpoint
+from blox_core.checkpoint.identity import CheckpointIdentity
 from blox_core.errors import CheckpointError, RecipeError, TrainingStopped
-from blox_core.identity import CheckpointIdentity
-from blox_core.metrics import best_epoch
 from blox_core.recipe import PRESETS, Recipe, preset
+from blox_core.result.epoch_report import EpochReport
+from blox_core.result.metrics import best_epoch
 from blox_core.simulation import (
     MAGIC,
     SIMULATION_REVISION,

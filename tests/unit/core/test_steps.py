@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from blox_core import replay, trainer
-from blox_core.batches import Batches, kept_batches
-from blox_core.optimizer import Optimizer
 from blox_core.recipe import Recipe
-from blox_core.replay import Replayed, record_graph, runner
-from blox_core.steps import EvaluationStep, TrainingStep
-from blox_core.tally import Tally
-from blox_core.trainer import initial_model
+from blox_core.training import replay, trainer
+from blox_core.training.batches import Batches, kept_batches
+from blox_core.training.optimizer import Optimizer
+from blox_core.training.replay import Replayed, record_graph, runner
+from blox_core.training.steps import EvaluationStep, TrainingStep
+from blox_core.training.tally import Tally
+from blox_core.training.trainer import initial_model
 from tests.synthetic import (
     ARCHITECTURE,
     AUGMENTED,

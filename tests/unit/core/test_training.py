@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from blox_core.checkpoint import Checkpoint, load_checkpoint
-from blox_core.epoch_report import EpochReport
+from blox_core.checkpoint.checkpoint import Checkpoint, load_checkpoint
 from blox_core.errors import CheckpointError, RecipeError
-from blox_core.metrics import Score
 from blox_core.recipe import Recipe, preset
+from blox_core.result.epoch_report import EpochReport
+from blox_core.result.metrics import Score
+from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_core.space import Architecture, index_of
-from blox_core.trainer import Trainer, initial_model, learning_rate
-from blox_core.trainer_revision import TRAINER_REVISION
 from blox_core.training import TrainingResult, train, training_identity
+from blox_core.training.trainer import Trainer, initial_model, learning_rate
 from tests.synthetic import (
     ALL_OPS,
     ARCHITECTURE,

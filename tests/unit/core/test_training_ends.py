@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from blox_core.epoch_report import EpochReport
 from blox_core.errors import TrainingStopped
-from blox_core.metrics import EpochMetrics, Score
-from blox_core.trainer import Trainer
+from blox_core.result.epoch_report import EpochReport
+from blox_core.result.metrics import EpochMetrics, Score
+from blox_core.training.trainer import Trainer
 from tests.synthetic import (
     RECIPE,
     Observer,

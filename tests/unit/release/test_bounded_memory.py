@@ -154,7 +154,7 @@ WRITE_AND_READ = """
 import sys
 from pathlib import Path
 import numpy as np
-from blox_core import hash_table
+from blox_core.space import hash_table
 from blox_store.release.columns import HashColumn, MillionthsColumn
 from blox_store.release.header import new_header
 from blox_store.release.reader import read_table

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from blox_core.atomic_file import replacing
-from blox_core.checkpoint import load_checkpoint
+from blox_core.checkpoint.checkpoint import load_checkpoint
 from blox_core.data import load_data
 from blox_core.space import Architecture
 from blox_core.training import train, training_identity

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from blox_core.latency import LATENCY, preset
-from blox_core.metrics import Curves, Score
+from blox_core.result.metrics import Curves, Score
 from blox_store.store import Job, JobState, Run
 from blox_worker.attempt import Ending, JobOutcome
 from blox_worker.display import Display

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from blox_core.recipe import Recipe, preset
+from blox_core.result.trainer_revision import TRAINER_REVISION, UNKNOWN_REVISION
 from blox_core.simulation import SIMULATION_REVISION
 from blox_core.space import SPACE_SIZE
-from blox_core.trainer_revision import TRAINER_REVISION, UNKNOWN_REVISION
 from blox_store.errors import SettingsError, StoreError
 from blox_store.store import Store
 from blox_worker.arch_indices import parse_indices

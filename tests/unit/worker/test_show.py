@@ -7,12 +7,12 @@ from itertools import pairwise
 import pytest
 from click.testing import CliRunner
 
-from blox_core.cell_plan import ABOVE, BELOW, INPUT, LEVEL, OUTPUT, cell_plan
 from blox_core.errors import ExtraMissing
 from blox_core.latency import PRESETS as LATENCY_PRESETS
 from blox_core.latency.predictor import fitting_sample
 from blox_core.recipe import preset
 from blox_core.space import DISTINCT_CELLS, OPS, Architecture
+from blox_core.space.cell_plan import ABOVE, BELOW, INPUT, LEVEL, OUTPUT, cell_plan
 from blox_store.architecture_picture import OP_COLOURS, architecture_picture
 from blox_store.exporter import Choice, export
 from blox_store.store import Store

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from blox_core.metrics import Score
+from blox_core.result.metrics import Score
 
 TOP: Final = 5
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from blox_core.errors import RecipeError
-from blox_core.recipe_fields import MIN_RESOLUTION, check_field, refusal
+from blox_core.recipe.fields import MIN_RESOLUTION, check_field, refusal
 
 
 @dataclass(frozen=True, kw_only=True)

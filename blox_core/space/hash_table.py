@@ -1,7 +1,4 @@
-"""The model hashes of all 91,125 architectures, as package data and as the program that makes it.
-
-`python -m blox_core.hash_table` writes the table again (24 s on one core); a test compares.
-"""
+"""The model hashes of all 91,125 architectures, as package data that `make_hashes` makes."""
 
 from __future__ import annotations
 
@@ -13,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 DIGEST_BYTES: Final = 16
-_PATH: Final = Path(__file__).with_name("hashes.bin")
+PATH: Final = Path(__file__).with_name("hashes.bin")
 
 
 @cache
 def load() -> bytes:
     """Return the digests of all architectures in index order, 16 bytes each."""
-    return _PATH.read_bytes()
+    return PATH.read_bytes()
 
 
 def digest(index: int) -> bytes:
@@ -50,25 +47,3 @@ def first_halves() -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
     first = halves()[:, 0]
     order = np.argsort(first)
     return first[order], order
-
-
-def generate() -> bytes:
-    """Return the table, computed from the graphs of the architectures."""
-    from blox_core.graph import graph_hash, minimal, model_graph
-    from blox_core.space import SPACE_SIZE, Architecture
-
-    digests = bytearray()
-    for index in range(SPACE_SIZE):
-        graph = minimal(model_graph(Architecture(index).cells))
-        assert graph is not None, "a canonical cell always has a path"
-        digests += bytes.fromhex(graph_hash(graph))
-    return bytes(digests)
-
-
-def main() -> None:
-    """Write the table into the package."""
-    _PATH.write_bytes(generate())
-
-
-if __name__ == "__main__":
-    main()

@@ -12,10 +12,10 @@ from typing import IO, Any, Final, cast
 import torch
 from torch import Tensor
 
-from blox_core.checkpoint_file import Payload, foreign, new_checkpoint, read_checkpoint
-from blox_core.host_copy import host_copies, work_so_far
-from blox_core.identity import CheckpointIdentity
-from blox_core.metrics import EpochMetrics, Score
+from blox_core.checkpoint.file import Payload, foreign, new_checkpoint, read_checkpoint
+from blox_core.checkpoint.host_copy import host_copies, work_so_far
+from blox_core.checkpoint.identity import CheckpointIdentity
+from blox_core.result.metrics import EpochMetrics, Score
 
 MAGIC: Final = b"blox checkpoint 1\n"
 

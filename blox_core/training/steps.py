@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from blox_core.batches import Batches, Positions
-from blox_core.optimizer import Optimizer
 from blox_core.recipe import Recipe
-from blox_core.tally import Tally
+from blox_core.training.batches import Batches, Positions
+from blox_core.training.optimizer import Optimizer
+from blox_core.training.tally import Tally
 
 
 class TrainingStep:

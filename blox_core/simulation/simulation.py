@@ -11,15 +11,15 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from blox_core.checkpoint_file import foreign, new_checkpoint, read_checkpoint
-from blox_core.environment import NONE, Environment
-from blox_core.epoch_report import EpochReport
+from blox_core.checkpoint.file import foreign, new_checkpoint, read_checkpoint
+from blox_core.checkpoint.identity import CheckpointIdentity
 from blox_core.errors import TrainingStopped
-from blox_core.identity import CheckpointIdentity
 from blox_core.recipe import Recipe
-from blox_core.recipe_fields import check_seed
+from blox_core.recipe.fields import check_seed
 from blox_core.result import TrainingResult
-from blox_core.simulated_curves import SimulatedFigures, simulated_figures
+from blox_core.result.environment import NONE, Environment
+from blox_core.result.epoch_report import EpochReport
+from blox_core.simulation.curves import SimulatedFigures, simulated_figures
 from blox_core.space import Architecture
 
 # Changes when the made-up figures do, and only then.

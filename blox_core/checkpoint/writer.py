@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from blox_core.epoch_report import Saveable
+from blox_core.result.epoch_report import Saveable
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.errors import ArchitectureError
-from blox_core.graph import INPUT, LABELS_PER_STAGE, OUTPUT, Graph, Label
-from blox_core.space import OPS, STAGES
+from blox_core.space.architecture import OPS, STAGES
+from blox_core.space.graph import INPUT, LABELS_PER_STAGE, OUTPUT, Graph, Label
 
 # ('input', None), ('output', None), or the name of an op or 'reduction' and its stage from 0.
 NamedLabel: TypeAlias = tuple[str, int | None]

@@ -15,8 +15,8 @@ from blox_core.dimensions import (
     STEM_KERNEL,
     stage_channels,
 )
-from blox_core.ops import OP_BUILDERS, Unit
-from blox_core.recipe_fields import check_field
+from blox_core.model.ops import OP_BUILDERS, Unit
+from blox_core.recipe.fields import check_field
 from blox_core.space import STAGES, Architecture, Cell, index_of
 
 

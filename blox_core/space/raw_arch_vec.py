@@ -10,8 +10,7 @@ from itertools import product
 from typing import Any
 
 from blox_core.errors import ArchitectureError
-from blox_core.graph import graph_hash, model_graph
-from blox_core.space import (
+from blox_core.space.architecture import (
     OPS,
     STAGES,
     ArchVec,
@@ -21,6 +20,7 @@ from blox_core.space import (
     raw_architecture,
     raw_cells,
 )
+from blox_core.space.graph import graph_hash, model_graph
 
 
 def all_raw_arch_vecs() -> Iterator[ArchVec]:

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 
 import torch
 
-from blox_core.batches import Batches, Positions
-from blox_core.checkpoint import Checkpoint, Tensors
-from blox_core.compiled import compile_blocks
-from blox_core.epoch_report import EpochReport
+from blox_core.checkpoint.checkpoint import Checkpoint, Tensors
+from blox_core.checkpoint.identity import CheckpointIdentity
 from blox_core.errors import TrainingStopped
-from blox_core.identity import CheckpointIdentity
-from blox_core.metrics import EpochMetrics, Score, best_epoch
 from blox_core.model import Network, build_model
+from blox_core.model.compiled import compile_blocks
 from blox_core.numerics import weight_type
-from blox_core.optimizer import Optimizer
 from blox_core.randomness import Stream, seeded_torch
 from blox_core.recipe import Recipe
-from blox_core.replay import runner
+from blox_core.result.epoch_report import EpochReport
+from blox_core.result.metrics import EpochMetrics, Score, best_epoch
 from blox_core.space import Architecture
-from blox_core.steps import EvaluationStep, TrainingStep
-from blox_core.tally import Tally
+from blox_core.training.batches import Batches, Positions
+from blox_core.training.optimizer import Optimizer
+from blox_core.training.replay import runner
+from blox_core.training.steps import EvaluationStep, TrainingStep
+from blox_core.training.tally import Tally
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from blox_core.metrics import EpochMetrics
+from blox_core.result.metrics import EpochMetrics
 
 
 class Saveable(Protocol):

@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_core.identity import CheckpointIdentity
-from blox_core.metrics import Counts, Curves, EpochMetrics, Losses, Score, first_best
+from blox_core.checkpoint.identity import CheckpointIdentity
 from blox_core.recipe import Recipe
+from blox_core.result.metrics import Counts, Curves, EpochMetrics, Losses, Score, first_best
 
 Floats = NDArray[np.float64]
 

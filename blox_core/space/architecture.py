@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_core import hash_table
 from blox_core.errors import ArchitectureError, UnknownArchitecture
+from blox_core.space import hash_table
 
 OPS: Final = ("conv", "mbconv", "bconv")
 NODES: Final = 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from blox_core.environment import Environment
-from blox_core.metrics import Curves, Score
+from blox_core.result.environment import Environment
+from blox_core.result.metrics import Curves, Score
 
 Status = Literal["succeeded", "diverged"]
 

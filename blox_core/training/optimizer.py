@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
-from blox_core.checkpoint import Tensors
+from blox_core.checkpoint.checkpoint import Tensors
 from blox_core.recipe import Recipe
 
 

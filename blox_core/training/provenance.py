@@ -15,9 +15,9 @@ from typing import Final
 
 import torch
 
-from blox_core.environment import NONE, UNKNOWN, Environment
+from blox_core.result.environment import NONE, UNKNOWN, Environment
 
-_ROOT: Final = Path(__file__).resolve().parents[1]
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _DRIVER_FILE: Final = Path("/proc/driver/nvidia/version")
 _CPU_FILE: Final = Path("/proc/cpuinfo")
 _CUDA_LIBRARY: Final = "libcuda.so.1"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from blox_core.space import OPS, Cell
+from blox_core.space.architecture import OPS, Cell
 
 INPUT: Final = "input"
 OUTPUT: Final = "output"

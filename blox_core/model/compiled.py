@@ -12,7 +12,7 @@ from typing import Final
 from torch import Tensor, nn
 
 from blox_core.errors import CompilationFailed
-from blox_core.model import Network
+from blox_core.model.network import Network
 
 Call = Callable[[Tensor], Tensor]
 

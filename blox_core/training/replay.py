@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 import torch
 from torch import Tensor
 
-from blox_core.batches import Positions
 from blox_core.recipe import Recipe
+from blox_core.training.batches import Positions
 
 # What libraries set up on their first calls cannot be recorded. Three rounds are what PyTorch's
 # documentation ("CUDA semantics", whole-network capture) runs before.

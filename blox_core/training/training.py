@@ -6,20 +6,20 @@ from collections.abc import Callable
 
 import torch
 
-from blox_core.batches import kept_batches
-from blox_core.checkpoint import Checkpoint
+from blox_core.checkpoint.checkpoint import Checkpoint
+from blox_core.checkpoint.identity import CheckpointIdentity
 from blox_core.data.training_data import TrainingData
-from blox_core.epoch_report import EpochReport
-from blox_core.identity import CheckpointIdentity
-from blox_core.metrics import Curves
 from blox_core.numerics import numerics
-from blox_core.provenance import environment_of
 from blox_core.recipe import Recipe
-from blox_core.recipe_fields import check_seed
+from blox_core.recipe.fields import check_seed
 from blox_core.result import TrainingResult
+from blox_core.result.epoch_report import EpochReport
+from blox_core.result.metrics import Curves
+from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_core.space import Architecture
-from blox_core.trainer import Trainer
-from blox_core.trainer_revision import TRAINER_REVISION
+from blox_core.training.batches import kept_batches
+from blox_core.training.provenance import environment_of
+from blox_core.training.trainer import Trainer
 
 __all__ = ["TRAINER_REVISION", "EpochReport", "TrainingResult", "train", "training_identity"]
 

@@ -1,0 +1,1 @@
+"""Where a training stands, in memory and on disk; nothing is loaded before it is needed."""

@@ -1,0 +1,29 @@
+"""The program that makes the table of model hashes.
+
+`python -m blox_core.space.make_hashes` writes it again (24 s on one core); a test compares.
+"""
+
+from __future__ import annotations
+
+from blox_core.space.architecture import SPACE_SIZE, Architecture
+from blox_core.space.graph import graph_hash, minimal, model_graph
+from blox_core.space.hash_table import PATH
+
+
+def generate() -> bytes:
+    """Return the table, computed from the graphs of the architectures."""
+    digests = bytearray()
+    for index in range(SPACE_SIZE):
+        graph = minimal(model_graph(Architecture(index).cells))
+        assert graph is not None, "a canonical cell always has a path"
+        digests += bytes.fromhex(graph_hash(graph))
+    return bytes(digests)
+
+
+def main() -> None:
+    """Write the table into the package."""
+    PATH.write_bytes(generate())
+
+
+if __name__ == "__main__":
+    main()

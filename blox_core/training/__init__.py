@@ -1,0 +1,5 @@
+"""Training one architecture, with the same bits every time."""
+
+from blox_core.training.training import train, training_identity
+
+__all__ = ["train", "training_identity"]
