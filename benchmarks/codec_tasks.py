@@ -110,7 +110,7 @@ def encode(folder: Path) -> _Figures:
     """Encode ext from memory to memory, both passes, and compress its payload alone by the same library."""
     from isal import isal_zlib
 
-    from blox_store.release.payload import inflate
+    from blox_store.release.formats.blox_payload import inflate
     from blox_store.release.reader import read_table
     from blox_store.release.summary import TableSummary
     from blox_store.release.writer import blocks_of, file_pieces
@@ -176,15 +176,15 @@ def _packed(path: Path) -> bytes:
 
 def _few_rows(path: Path) -> tuple[bytes, dict[str, str]]:
     """Return the payload of a file's first rows, and its types."""
-    from blox_store.release import payload
-    from blox_store.release.column_type import parse_type
+    from blox_store.release.columns.column_type import parse_type
+    from blox_store.release.formats import blox_payload
     from blox_store.release.reader import read_header, read_table
 
     header, table = read_header(path), read_table(path).take(slice(ORACLE_ROWS))
     types = header["column_types"]
     parsed = {name: parse_type(text) for name, text in types.items()}
-    rows = payload.encode_rows(len(table), parsed, table.columns)
-    return payload.preamble(len(table), payload.PREAMBLE_BYTES + len(rows)) + rows, types
+    rows = blox_payload.encode_rows(len(table), parsed, table.columns)
+    return blox_payload.preamble(len(table), blox_payload.PREAMBLE_BYTES + len(rows)) + rows, types
 
 
 def _reference() -> ModuleType:

@@ -13,8 +13,8 @@ from benchmarks.fleet import LEASE_S
 from benchmarks.report import Row
 from benchmarks.scale_rows import Measured
 from blox_store.store import Lease, Run
-from blox_store.store.database import Database
-from blox_store.store.jobs import Jobs
+from blox_store.store.database.database import Database
+from blox_store.store.jobs.jobs import Jobs
 from tests.servers import Server
 
 FAR: Final = 10_000  # workers: more than can be measured here

@@ -22,7 +22,7 @@ from blox_core.result.environment import Environment
 from blox_core.simulation import SIMULATED, SIMULATION_REVISION
 from blox_core.space import SPACE_SIZE
 from blox_store.store import FinishedRow, Store
-from blox_store.store.curves import pack_many
+from blox_store.store.results.curves import pack_many
 from tests.commands import environment
 from tests.servers import own_postgres
 
@@ -38,7 +38,7 @@ _EXPORT: Final = """
 import json, resource, sys, time
 from blox_store.program import launch
 begun = time.perf_counter()
-code = launch("blox_store.export_command", program="export", extra="store")
+code = launch("blox_store.export.command", program="export", extra="store")
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({
     "code": code,

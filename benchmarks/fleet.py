@@ -22,9 +22,9 @@ from blox_core.recipe import Recipe
 from blox_core.simulation import SIMULATION_REVISION, simulated_result
 from blox_core.space import Architecture
 from blox_store.store import Lease, Run, Store
-from blox_store.store.database import Database
-from blox_store.store.jobs import Jobs
-from blox_store.store.results import Results
+from blox_store.store.database.database import Database
+from blox_store.store.jobs.jobs import Jobs
+from blox_store.store.results.results import Results
 from blox_store.store.workers import Workers
 
 HEARTBEAT_S: Final = 10.0

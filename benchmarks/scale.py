@@ -25,8 +25,8 @@ from benchmarks.report import Row
 from benchmarks.scale_rows import CONNECT, ROUND, Measured, scale_rows
 from blox_core.space import SPACE_SIZE
 from blox_store.store import JobState, Lease, Run, Store
-from blox_store.store.database import Database
-from blox_store.store.jobs import Jobs
+from blox_store.store.database.database import Database
+from blox_store.store.jobs.jobs import Jobs
 from blox_store.store.workers import Workers
 from tests.servers import Server
 

@@ -1,18 +1,15 @@
-"""What all commands share: exit codes, and errors as one line on standard error."""
+"""What all commands share: `--database`, and errors as one line on standard error."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from blox_core.errors import BloxError
-from blox_store.program import FAILURE, INTERRUPTED
+from blox_store.exit_codes import FAILURE, INTERRUPTED, SUCCESS, USAGE
 from blox_store.settings import StoreSettings, read_settings
-
-SUCCESS: Final = 0
-USAGE: Final = 2  # something on the command line is not as it has to be
 
 
 def run(command: click.Command, program: str, arguments: Sequence[str] | None = None) -> int:

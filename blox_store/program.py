@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
-FAILURE: Final = 1  # something in the world is not as it has to be
-INTERRUPTED: Final = 130  # as shells report a process that SIGINT ended
+from blox_store.exit_codes import FAILURE, INTERRUPTED
+
 _OUR_PACKAGES: Final = ("blox", "blox_core", "blox_store", "blox_worker")
 
 

@@ -14,8 +14,14 @@ from blox_core.complexity import params_and_flops
 from blox_core.recipe import Recipe, preset
 from blox_core.result.trainer_revision import TORCH
 from blox_core.space import Architecture
+from blox_store.dataset.files.whole_release import (
+    Origins,
+    costs_of,
+    open_release,
+    origins_of,
+    recipe_of,
+)
 from blox_store.store import JobState, ResultBlock, Run, Selection, Store
-from blox_store.whole_release import Origins, costs_of, open_release, origins_of, recipe_of
 
 _UNSTABLE: Final = "unstable"
 _WITH_RESULTS = (JobState.SUCCEEDED.value, JobState.DIVERGED.value)

@@ -18,11 +18,11 @@ from blox_core.latency import LATENCY_DECIMALS
 from blox_core.latency import preset as preset_protocol
 from blox_core.recipe import Recipe, preset
 from blox_store.dataset import default_formats
-from blox_store.exporter import Choice, export
+from blox_store.export.exporter import Choice, export
 from blox_store.release.names import FORMATS
 from blox_store.settings import read_settings
 from blox_store.store import JobState, ResultRow, Run, Store
-from blox_store.verification import verify
+from blox_store.verify.verification import verify
 from blox_worker.attempt import Worker
 from blox_worker.device import checked_device
 from blox_worker.errors import DemoFailed

@@ -14,8 +14,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from typing import Final
 
-from blox_store.command_line import SUCCESS
-from blox_store.program import FAILURE
+from blox_store.exit_codes import FAILURE, SUCCESS
 from blox_worker.gpus import Slot
 from blox_worker.kept_slot import Command, Ending, KeptSlot
 from blox_worker.restarts import Restarts

@@ -12,7 +12,7 @@ from typing import Final
 from blox_core.recipe import Recipe
 from blox_core.result.epoch_report import EpochReport
 from blox_store.errors import RunNotFound, StoreError, StoreUnavailable
-from blox_store.program import FAILURE
+from blox_store.exit_codes import FAILURE
 from blox_store.store import Lease, NoClaim, Run, Store
 from blox_worker.attempt import Ending, JobOutcome, Worker
 from blox_worker.ending_text import ending_in_short

@@ -22,7 +22,7 @@ from blox_core.result.environment import Environment
 from blox_core.result.metrics import Curves, Score
 from blox_store.errors import LeaseLost, StoreError, StoreUnavailable
 from blox_store.store import Lease, Store
-from blox_store.store.curves import COUNTS, LOSSES
+from blox_store.store.results.curves import COUNTS, LOSSES
 from blox_worker.checkpoints import checkpoint_path, drop_checkpoints, job_stem
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from contextlib import suppress
 from rich.console import Console
 
 from blox_core.result.trainer_revision import TORCH
-from blox_store.command_line import SUCCESS
 from blox_store.errors import SchemaMismatch, StoreError, StoreUnavailable
+from blox_store.exit_codes import SUCCESS
 from blox_store.store import Run, Store
 from blox_worker.attempt import Ending, JobOutcome, Worker
 from blox_worker.device import checked_device

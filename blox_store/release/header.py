@@ -7,7 +7,7 @@ from typing import Any
 
 from blox_core.space import NODES, OPS, SPACE_SIZE, STAGES
 from blox_store.errors import NotEncodable, ReleaseCorrupt
-from blox_store.release.column_type import MAX_LIST, parse_type
+from blox_store.release.columns.column_type import MAX_LIST, parse_type
 from blox_store.release.header_yaml import dump_plain, flow, load_plain
 from blox_store.release.known_columns import COLUMNS, DATASET_TYPES, HASH, shape_of
 from blox_store.release.names import DEVICE_NAME

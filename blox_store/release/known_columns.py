@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from blox_store.release.column_type import ColumnType
-from blox_store.release.column_type import Kind as TypeKind
+from blox_store.release.columns.column_type import ColumnType
+from blox_store.release.columns.column_type import Kind as TypeKind
 from blox_store.release.names import Kind as FileKind
 
 HASH = "model_hash"

@@ -14,8 +14,8 @@ from blox_store.errors import (
     ReleaseError,
     ReleaseMissing,
 )
-from blox_store.release import csv_payload, parquet_payload, payload, pickle_payload
-from blox_store.release.column_type import parse_type
+from blox_store.release.columns.column_type import parse_type
+from blox_store.release.formats import blox_payload, csv_payload, parquet_payload, pickle_payload
 from blox_store.release.header import MAX_READ_BYTES, split_header
 from blox_store.release.rows import table_of_blocks, table_of_rows
 from blox_store.release.table import Table
@@ -83,4 +83,4 @@ def _table(header: Mapping[str, Any], file: BinaryIO) -> Table:
             return parquet_payload.read_table(file)
         case _:
             types = {name: parse_type(header["column_types"][name]) for name in header["columns"]}
-            return Table.of_file(header, payload.decode(payload.inflate(file), types))
+            return Table.of_file(header, blox_payload.decode(blox_payload.inflate(file), types))

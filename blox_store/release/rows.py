@@ -23,7 +23,7 @@ from blox_store.release.columns import (
     images_of,
     unpack_cell,
 )
-from blox_store.release.exact_numbers import accuracies, losses
+from blox_store.release.columns.exact_numbers import accuracies, losses
 from blox_store.release.known_columns import ColumnShape, shape_of
 from blox_store.release.table import ROWS_AT_ONCE, Table
 from blox_store.release.table_builder import TableBuilder

@@ -9,8 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from blox_core.space import SPACE_SIZE
 from blox_store.release.columns import Column
 
+MAX_ROWS: Final = SPACE_SIZE  # a file has one row per architecture
 # Bounds the Python values alive while a big table is read or written: 8 MB of training curves.
 ROWS_AT_ONCE: Final = 256
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from blox_store.errors import NotEncodable, ValueRefused
 from blox_store.release.columns import Column
-from blox_store.release.joining import joined
-from blox_store.release.payload import MAX_ROWS
-from blox_store.release.table import Table
+from blox_store.release.columns.joining import joined
+from blox_store.release.table import MAX_ROWS, Table
 
 
 class TableBuilder:

@@ -9,7 +9,7 @@ from typing import Final
 from blox_core.atomic_file import replace_file
 from blox_core.errors import BloxError
 from blox_store.errors import NotEncodable, ReleaseError
-from blox_store.release import csv_payload, parquet_payload, payload, pickle_payload
+from blox_store.release.formats import blox_payload, csv_payload, parquet_payload, pickle_payload
 from blox_store.release.header import FORMAT_KEYS, join_header
 from blox_store.release.summary import TableSummary
 from blox_store.release.table import Table
@@ -57,15 +57,15 @@ def file_pieces(format: str, summary: TableSummary, blocks: Iterable[Table]) -> 
         case _:
             types = {name: str(kind) for name, kind in summary.types().items()}
             yield join_header(header | {"column_types": types})
-            yield from payload.deflate(_payload(summary, blocks))
+            yield from blox_payload.deflate(_payload(summary, blocks))
 
 
 def _payload(summary: TableSummary, blocks: Iterable[Table]) -> Iterator[bytes]:
     types, size = summary.types(), summary.payload_bytes()
-    yield payload.preamble(summary.rows, size)
-    left = size - payload.PREAMBLE_BYTES
+    yield blox_payload.preamble(summary.rows, size)
+    left = size - blox_payload.PREAMBLE_BYTES
     for block in blocks:
-        rows = payload.encode_rows(len(block), types, block.columns)
+        rows = blox_payload.encode_rows(len(block), types, block.columns)
         left -= len(rows)
         yield rows
     if left:

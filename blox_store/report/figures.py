@@ -14,9 +14,15 @@ from numpy.typing import NDArray
 from blox_core.recipe import Recipe
 from blox_store.dataset import Dataset
 from blox_store.dataset.benchmarking import LATENCY
+from blox_store.dataset.files.whole_release import (
+    Origins,
+    costs_of,
+    open_release,
+    origins_of,
+    recipe_of,
+)
 from blox_store.dataset.lazy_file import ABSENT
 from blox_store.report.statistics import Doubles, mean_of_seeds
-from blox_store.whole_release import Origins, costs_of, open_release, origins_of, recipe_of
 
 # Of the accuracies of all trainings at an epoch; the fan of learning curves.
 QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)

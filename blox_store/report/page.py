@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from blox_core.extras import optional_module
 from blox_core.space import Architecture
-from blox_store.architecture_picture import cells_strip
-from blox_store.device_summary import device_summaries
-from blox_store.manifest import read_manifest
+from blox_store.release_folder.device_summary import device_summaries
+from blox_store.release_folder.manifest import read_manifest
 from blox_store.report import plots
+from blox_store.report.architecture_picture import cells_strip
 from blox_store.report.figures import ReportFigures, report_figures
 from blox_store.report.statistics import mean_of_seeds, pareto_front, spearman
 

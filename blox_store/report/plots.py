@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.space import DISTINCT_CELLS, OPS, STAGES, Architecture, Cell
-from blox_store.architecture_picture import OP_COLOURS, new_figure, saved
+from blox_store.report.architecture_picture import OP_COLOURS, new_figure, saved
 from blox_store.report.figures import QUANTILES, ReportFigures
 from blox_store.report.statistics import Doubles, pareto_front, spearman
 

@@ -1,7 +1,7 @@
 """The store of runs, jobs and results, in SQLite or PostgreSQL: the truth about a benchmark."""
 
-from blox_store.store.finished import FinishedRow, Taken
-from blox_store.store.result_blocks import ResultBlock, Selection
+from blox_store.store.results.blocks import ResultBlock, Selection
+from blox_store.store.results.finished import FinishedRow, Taken
 from blox_store.store.store import Store
 from blox_store.store.values import (
     Attempt,

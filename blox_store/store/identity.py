@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from blox_store.store import schema
-from blox_store.store.database import Database
+from blox_store.store.database.database import Database
 
 
 def store_id(database: Database) -> str:

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, RowMapping, select, text, update
 
 from blox_store.errors import RunNotFound
 from blox_store.store import schema
-from blox_store.store.clock import database_time, now_s
-from blox_store.store.database import Database
-from blox_store.store.upsert import insert_new_numbers, insert_or_ignore
+from blox_store.store.database.clock import database_time, now_s
+from blox_store.store.database.database import Database
+from blox_store.store.database.upsert import insert_new_numbers, insert_or_ignore
 from blox_store.store.values import JobState, MadeRun, Run
 
 

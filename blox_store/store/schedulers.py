@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import delete, or_, select
 
 from blox_store.store import schema
-from blox_store.store.clock import now_s
-from blox_store.store.database import Database
-from blox_store.store.stored_text import stored_name
-from blox_store.store.upsert import upsert
+from blox_store.store.database.clock import now_s
+from blox_store.store.database.database import Database
+from blox_store.store.database.stored_text import stored_name
+from blox_store.store.database.upsert import upsert
 
 _SCHEDULERS = schema.schedulers.c
 

@@ -9,16 +9,16 @@ from typing import Self
 
 from sqlalchemy import Connection
 
-from blox_store.store import revision
-from blox_store.store.database import Database
-from blox_store.store.finished import FinishedRuns
+from blox_store.store.database import revision
+from blox_store.store.database.database import Database
 from blox_store.store.identity import store_id
-from blox_store.store.jobs import Jobs
-from blox_store.store.measurements import Measurements
-from blox_store.store.results import Results
+from blox_store.store.jobs.jobs import Jobs
+from blox_store.store.latencies.measurements import Measurements
+from blox_store.store.latencies.static import StaticInfo
+from blox_store.store.results.finished import FinishedRuns
+from blox_store.store.results.results import Results
 from blox_store.store.runs import Runs
 from blox_store.store.schedulers import Schedulers
-from blox_store.store.static import StaticInfo
 from blox_store.store.workers import Workers
 
 

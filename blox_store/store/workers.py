@@ -10,10 +10,10 @@ from sqlalchemy import Connection, and_, delete, exists, or_, select, update
 
 from blox_core.latency import LATENCY
 from blox_store.store import schema
-from blox_store.store.clock import now_s
-from blox_store.store.database import Database
-from blox_store.store.stored_text import stored_text
-from blox_store.store.upsert import upsert
+from blox_store.store.database.clock import now_s
+from blox_store.store.database.database import Database
+from blox_store.store.database.stored_text import stored_text
+from blox_store.store.database.upsert import upsert
 from blox_store.store.values import JobState, WorkerFigures, WorkerState
 from blox_store.store.worker_name import host_of
 

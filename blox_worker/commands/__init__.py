@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from blox_core.errors import BloxError
-from blox_store.program import FAILURE
+from blox_store.exit_codes import FAILURE
 from blox_worker.logs import is_for_programs, set_up_logging
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from blox_store import command_line
-from blox_store.program import INTERRUPTED
+from blox_store.exit_codes import INTERRUPTED, SUCCESS
 from blox_worker.demo import DEMO_INDICES, run_demo
 
 
@@ -28,4 +27,4 @@ def demo(folder: Path, architectures: int, epochs: int | None, database: str | N
     Started again, it goes on where it was interrupted.
     """
     finished = run_demo(folder, architectures=architectures, epochs=epochs, database=database)
-    return command_line.SUCCESS if finished else INTERRUPTED
+    return SUCCESS if finished else INTERRUPTED

@@ -13,6 +13,7 @@ import click
 
 from blox_store import command_line
 from blox_store.errors import SettingsError
+from blox_store.exit_codes import SUCCESS
 from blox_store.settings import read_settings
 from blox_worker.celery_app import make_app
 from blox_worker.patience import opened, unless_stopped
@@ -53,8 +54,8 @@ def flower(address: str, port: int, file: Path | None, database: str | None) -> 
         dashboard.serve(made, stop)
         # Flower's threads would wait for a broker that is away before they let the process end.
         logging.shutdown()
-        os._exit(command_line.SUCCESS)
-    return command_line.SUCCESS
+        os._exit(SUCCESS)
+    return SUCCESS
 
 
 def _credentials(address: str) -> list[str]:

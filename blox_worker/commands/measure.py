@@ -6,6 +6,7 @@ import click
 
 from blox_core.latency import LatencyProtocol
 from blox_store import command_line
+from blox_store.exit_codes import SUCCESS
 from blox_store.settings import read_settings
 from blox_store.store import Store
 from blox_worker.gpus import CPU, CUDA
@@ -35,4 +36,4 @@ def measure(device_name: str, database: str | None) -> int:
         click.echo(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}")
     if not ended:
         click.echo("stopped; run the same command again to go on where it stopped")
-    return command_line.SUCCESS
+    return SUCCESS

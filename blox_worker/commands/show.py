@@ -11,7 +11,7 @@ from blox_core.atomic_file import replace_file
 from blox_core.recipe import PRESETS, preset
 from blox_core.space import Architecture
 from blox_store import command_line
-from blox_store.architecture_picture import Format, architecture_picture
+from blox_store.report.architecture_picture import Format, architecture_picture
 from blox_store.settings import StoreSettings, read_settings
 from blox_store.store import Store
 from blox_worker.arch_indices import parse_architecture

@@ -12,6 +12,7 @@ import click
 
 from blox_core.result.trainer_revision import TORCH
 from blox_store import command_line
+from blox_store.exit_codes import SUCCESS
 from blox_store.settings import PREFIX, read_settings
 from blox_store.store import JobState, Run, Store
 from blox_worker.attempt import Worker
@@ -97,7 +98,7 @@ def _train_here(url: str, run_id: int | None, device: str | None, settings: Work
         click.echo(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}")
     if not ended:
         click.echo(_GO_ON)
-    return command_line.SUCCESS
+    return SUCCESS
 
 
 def _train_in_slots(
@@ -119,7 +120,7 @@ def _train_in_slots(
         code = launch(told, command, settings=settings, on_stopped=given_up)
         counts = store.jobs.counts(run.id)
     click.echo(f"{run}: {jobs_by_state(counts)}")
-    if code == command_line.SUCCESS and any(counts[state] for state in JobState if not state.ended):
+    if code == SUCCESS and any(counts[state] for state in JobState if not state.ended):
         click.echo(_GO_ON)
     return code
 

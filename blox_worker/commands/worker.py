@@ -12,6 +12,7 @@ import click
 
 from blox_store import command_line
 from blox_store.errors import SchemaMismatch
+from blox_store.exit_codes import SUCCESS
 from blox_store.settings import PREFIX, read_settings
 from blox_store.store import Store
 from blox_worker.attempt import Worker
@@ -69,7 +70,7 @@ def worker(
         chosen = [replace(slot, name=measuring(slot.name)) for slot in chosen]
     store = _store_to_work_on(url)
     if store is None:
-        return command_line.SUCCESS
+        return SUCCESS
     with store:
         if measured is not None:
             store.runs.find(measured=measured)  # which says what to do if there is none
@@ -148,4 +149,4 @@ def _work(
                 lifeline=lifeline,
                 run_id=_only_run(store, measured, stop),
             )
-    return command_line.SUCCESS
+    return SUCCESS

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from blox_store import export_command, ingest_command, verify_command
+from blox_store.export.command import command as export_command
+from blox_store.ingest.command import command as ingest_command
 from blox_store.settings import StoreSettings
+from blox_store.verify.command import command as verify_command
 from blox_worker.commands import command as blox_command
 from blox_worker.settings import (
     BrokerSettings,
@@ -99,9 +101,9 @@ def test_every_command_option_and_setting_is_described():
         f"blox {name}": blox_command.get_command(None, name)
         for name in blox_command.list_commands(None)
     }
-    commands["python -m blox_store.export"] = export_command.command
-    commands["python -m blox_store.ingest"] = ingest_command.command
-    commands["python -m blox_store.verify"] = verify_command.command
+    commands["python -m blox_store.export"] = export_command
+    commands["python -m blox_store.ingest"] = ingest_command
+    commands["python -m blox_store.verify"] = verify_command
     for name, command in commands.items():
         (section,) = re.findall(
             rf"^## `{name}`\n(.*?)(?=^## )", described, re.MULTILINE | re.DOTALL

@@ -12,7 +12,7 @@ from blox_core.recipe import preset
 from blox_core.simulation import SIMULATED, simulated_result
 from blox_core.space import Architecture
 from blox_store.store import JobState, Store
-from blox_store.verification import verify
+from blox_store.verify.verification import verify
 from tests.releases import SHAPE, contents
 from tests.results import claimed, made_up_run
 from tests.servers import wait_until

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from blox_store.errors import StoreError, StoreUnavailable
-from blox_store.program import FAILURE
+from blox_store.exit_codes import FAILURE
 from blox_store.store import Store
 from blox_worker.checkpoints import checkpoint_path
 from blox_worker.leftovers import clear_leftovers

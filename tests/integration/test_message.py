@@ -10,7 +10,7 @@ from sqlalchemy import update
 from blox_core import training
 from blox_core.recipe import preset
 from blox_store.errors import StoreError, StoreUnavailable
-from blox_store.program import FAILURE
+from blox_store.exit_codes import FAILURE
 from blox_store.store import JobState, schema
 from blox_worker.lifeline import USELESS, ChildLine, Lifeline
 from blox_worker.message import Fate, MessageHandler

@@ -12,8 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from blox_store.errors import SchemaMismatch, StoreError, StoreUnavailable
-from blox_store.store import Store, revision, schema
-from blox_store.store.database import Database
+from blox_store.store import Store, schema
+from blox_store.store.database import revision
+from blox_store.store.database.database import Database
 from tests.servers import wait_until
 
 

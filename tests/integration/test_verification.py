@@ -9,12 +9,12 @@ import pytest
 
 from blox_core.recipe import preset
 from blox_store.errors import ReleaseMissing
-from blox_store.exporter import Choice, export
+from blox_store.export.exporter import Choice, export
 from blox_store.release.columns import FloatColumn, HashColumn, MillionthsColumn, RaggedColumn
 from blox_store.release.reader import read_table
 from blox_store.release.writer import write_table
 from blox_store.store import Store
-from blox_store.verification import first_difference, verify
+from blox_store.verify.verification import first_difference, verify
 from tests.releases import add_costs, finished_run
 
 DIGITS = replace(preset("digits"), epochs=2)

@@ -10,7 +10,7 @@ from blox_core.latency import preset
 from blox_core.recipe import preset as recipe_preset
 from blox_core.space.index_spans import indices_of, spans
 from blox_store.errors import ReleaseCorrupt
-from blox_store.manifest import (
+from blox_store.release_folder.manifest import (
     DeviceEntry,
     FileEntry,
     Manifest,
@@ -190,7 +190,7 @@ def test_what_is_no_json(tmp_path, text):
 
 
 def test_one_that_is_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr("blox_store.manifest._MAX_BYTES", 10)
+    monkeypatch.setattr("blox_store.release_folder.manifest._MAX_BYTES", 10)
     (tmp_path / "manifest.json").write_bytes(manifest().to_json())
     with pytest.raises(ReleaseCorrupt, match="over 10 bytes"):
         read_manifest(tmp_path)

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from blox_store import staging
 from blox_store.errors import ExportRefused
 from blox_store.release.names import is_pending as holds_a_mixture
+from blox_store.release_folder import staging
 
 OLD = {"a": "old a", "b": "old b", "manifest.json": "old"}
 NEW = {"a": "new a", "c": "new c", "manifest.json": "new", "SIMULATED": "mark"}

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from blox_store.exporter import Choice, export
+from blox_store.export.exporter import Choice, export
 from blox_store.report.page import report_page
-from blox_store.verification import verify
+from blox_store.verify.verification import verify
 from tests.exports import finish_all, manifest_of
 from tests.latencies import IDENTITY, PROTOCOL, measure_all
 

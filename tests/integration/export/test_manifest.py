@@ -9,8 +9,8 @@ import pytest
 import blox
 from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_store.errors import ExportRefused
-from blox_store.exporter import Choice, export
-from blox_store.verification import verify
+from blox_store.export.exporter import Choice, export
+from blox_store.verify.verification import verify
 from tests.exports import (
     DIGITS,
     finish,

@@ -14,11 +14,11 @@ from blox_core.latency.predictor import fitting_sample
 from blox_core.space import SPACE_SIZE
 from blox_core.space.index_spans import indices_of
 from blox_store.errors import ExportRefused
-from blox_store.export_command import command
-from blox_store.exporter import Choice, export
-from blox_store.ingestion import IncomingRelease
-from blox_store.predicted_latencies import completed
-from blox_store.verification import verify
+from blox_store.export.command import command
+from blox_store.export.exporter import Choice, export
+from blox_store.export.predicted_latencies import completed
+from blox_store.ingest.ingestion import IncomingRelease
+from blox_store.verify.verification import verify
 from tests.exports import finish_all, manifest_of
 from tests.latencies import PROTOCOL, made_up_predictor, measure_all, measuring_run
 

@@ -10,8 +10,8 @@ from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_core.simulation import SIMULATED, simulated_result
 from blox_core.space import Architecture
 from blox_store.errors import ExportRefused, NotEncodable
-from blox_store.exporter import Choice, export
-from blox_store.verification import verify
+from blox_store.export.exporter import Choice, export
+from blox_store.verify.verification import verify
 from tests.exports import DIGITS, FOR_PEOPLE, finish, finish_all, names, simulated_run
 from tests.releases import contents
 from tests.results import made_up_run, revision_of

@@ -9,9 +9,9 @@ import blox
 from blox_core.complexity import params_and_flops
 from blox_core.recipe import preset
 from blox_core.space import SPACE_SIZE, Architecture, all_hashes
-from blox_store.exporter import Choice, export
+from blox_store.export.exporter import Choice, export
 from blox_store.release.reader import read_table
-from blox_store.verification import verify
+from blox_store.verify.verification import verify
 from tests.exports import COSTS, DIGITS, FLOPS_DIGEST, PARAMS_DIGEST, finish, finish_all
 from tests.results import made_up_run
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import Store
-from blox_store.store.database import Database
+from blox_store.store.database.database import Database
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from blox_core.errors import BloxError
 from blox_store.dataset import from_folder
-from blox_store.dataset.release_folder import ReleaseFolder
+from blox_store.dataset.files.chosen_files import ReleaseFolder
 from blox_store.errors import PickleNotAllowed, QueryError, ReleaseMismatch, ReleaseMissing
 from blox_store.release.reader import read_table
 from blox_store.release.writer import write_table

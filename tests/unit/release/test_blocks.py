@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from blox_store.errors import NotEncodable, ReleaseError, StoreUnavailable
 from blox_store.release.columns import CountColumn, FloatColumn, StringColumn
+from blox_store.release.formats.blox_payload import inflate
 from blox_store.release.header import new_header, split_header
 from blox_store.release.names import ALL_FORMATS
-from blox_store.release.payload import inflate
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.rows import table_of_rows
 from blox_store.release.summary import TableSummary

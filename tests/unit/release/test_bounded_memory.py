@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from isal import isal_zlib
 
-from blox_store.release import payload
+from blox_store.release.formats import blox_payload
 from blox_store.release.header import join_header, new_header
 from tests.unit.release.conftest import RunPython
 
@@ -26,7 +26,7 @@ from pathlib import Path
 from blox_store.errors import ReleaseCorrupt
 from blox_store.release import payload
 from blox_store.release.reader import read_header, read_table
-payload.MAX_COLUMNS_BYTES = 64 * 2**20
+blox_payload.MAX_COLUMNS_BYTES = 64 * 2**20
 for read in (read_header, read_table):
     try:
         read(Path(sys.argv[1]))
@@ -62,7 +62,7 @@ def repeated(piece: bytes, times: int, *, start: bytes = b"") -> bytes:
 
 
 def rows(count: int) -> bytes:
-    return payload.preamble(count, payload.PREAMBLE_BYTES)
+    return blox_payload.preamble(count, blox_payload.PREAMBLE_BYTES)
 
 
 def long_lists(path: Path) -> None:

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 
 from blox_store import _codec
 from blox_store.errors import NotEncodable, ReleaseCorrupt
-from blox_store.release import payload
-from blox_store.release.column_type import ColumnType, parse_type
 from blox_store.release.columns import (
     Column,
     CountColumn,
@@ -25,6 +23,8 @@ from blox_store.release.columns import (
     StringColumn,
     images_of,
 )
+from blox_store.release.columns.column_type import ColumnType, parse_type
+from blox_store.release.formats import blox_payload
 
 Sample = tuple[dict[str, str], list[list[Any]]]
 
@@ -94,13 +94,13 @@ def parsed(types: dict[str, str]) -> dict[str, ColumnType]:
 
 
 def encoded(rows: int, types: dict[str, ColumnType], columns: Mapping[str, Column]) -> bytes:
-    body = payload.encode_rows(rows, types, columns)
-    return payload.preamble(rows, payload.PREAMBLE_BYTES + len(body)) + body
+    body = blox_payload.encode_rows(rows, types, columns)
+    return blox_payload.preamble(rows, blox_payload.PREAMBLE_BYTES + len(body)) + body
 
 
 def decoded(data: bytes, types: dict[str, ColumnType], size: int = 2**20) -> dict[str, Column]:
     """Return the columns, the payload given in pieces of `size` bytes."""
-    return payload.decode((data[at : at + size] for at in range(0, len(data), size)), types)
+    return blox_payload.decode((data[at : at + size] for at in range(0, len(data), size)), types)
 
 
 def rows_of(data: bytes, types: dict[str, str], size: int = 2**20) -> list[list[Any]]:
@@ -169,7 +169,7 @@ def test_fields_of_over_65535_images_are_held_in_four_bytes() -> None:
     counts = np.array([1, 70_000, 100_000], np.uint32)
     data = _codec.encode(3, [field], [(counts, None, None)])
     decoder = _codec.Decoder([field], max_rows=3, max_bytes=100)
-    decoder.feed(payload.preamble(3, payload.PREAMBLE_BYTES + len(data)) + data)
+    decoder.feed(blox_payload.preamble(3, blox_payload.PREAMBLE_BYTES + len(data)) + data)
     rows, [(items, offsets, strings)] = decoder.finish()
     assert (rows, offsets, strings) == (3, None, None)
     assert items.dtype == np.uint32
@@ -284,7 +284,7 @@ def test_a_value_out_of_range_is_not_encodable() -> None:
 def test_hashes_are_shown_in_the_order_of_their_digits() -> None:
     digests = np.arange(16, dtype=np.uint8).reshape(1, 16)
     data = encoded(1, parsed({"model_hash": "hash"}), {"model_hash": HashColumn(digests)})
-    assert data[payload.PREAMBLE_BYTES :] == bytes(range(15, -1, -1))
+    assert data[blox_payload.PREAMBLE_BYTES :] == bytes(range(15, -1, -1))
 
 
 def test_the_count_of_bits_covers_what_follows_it() -> None:

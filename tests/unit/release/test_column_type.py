@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from blox_store.errors import ReleaseCorrupt
-from blox_store.release.column_type import ColumnType, parse_type
+from blox_store.release.columns.column_type import ColumnType, parse_type
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from blox_store.release.columns import (
     pack_cell,
     unpack_cell,
 )
-from blox_store.release.exact_numbers import accuracies, losses
+from blox_store.release.columns.exact_numbers import accuracies, losses
 from blox_store.release.table import Table
 
 

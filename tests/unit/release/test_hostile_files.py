@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from blox_store.errors import PickleNotAllowed, ReleaseCorrupt, ReleaseMissing
-from blox_store.release import payload
-from blox_store.release.column_type import parse_type
+from blox_store.release.columns.column_type import parse_type
+from blox_store.release.formats import blox_payload
 from blox_store.release.header import join_header, new_header
 from blox_store.release.reader import read_header, read_table
 
@@ -29,7 +29,7 @@ BASE = new_header("base", seed=0, epochs=3, dataset="cifar100")
 ROWS = [[HASH, [10.0, 20.0, 82.0], 60.5, 77], [HASH[::-1], [2.0, 2.02, 2.04], 70.0, 0]]
 GOOD_ROW = [HASH, [1.0], 2.0, 3]
 GOOD_LINE = f"{HASH},[1.0],2.0,3\r\n".encode()
-FIRST_LIST = payload.PREAMBLE_BYTES + 16  # the length byte of the first row's curve
+FIRST_LIST = blox_payload.PREAMBLE_BYTES + 16  # the length byte of the first row's curve
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_values_that_their_type_does_not_have_are_found(
 ) -> None:
     whole = bytes(8) + b"\x01\0\0\0" + data
     with pytest.raises(ReleaseCorrupt, match=message) as caught:
-        payload.decode([whole], {name: parse_type(text) for name, text in types.items()})
+        blox_payload.decode([whole], {name: parse_type(text) for name, text in types.items()})
     assert caught.value.offset == offset
 
 

@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from blox_store.errors import StoreError
-from blox_store.store.curves import LAYOUTS, pack_curves, pack_many, unpack_curves, unpack_many
+from blox_store.store.results.curves import (
+    LAYOUTS,
+    pack_curves,
+    pack_many,
+    unpack_curves,
+    unpack_many,
+)
 
 EPOCHS = 3
 

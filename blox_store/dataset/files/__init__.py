@@ -1,0 +1,1 @@
+"""From a folder, or the names of files, to a data set."""

@@ -1,0 +1,157 @@
+"""The files of a release folder, and which of them answer a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from blox_store.dataset.benchmarking import Devices
+from blox_store.errors import QueryError, ReleaseMismatch, ReleaseMissing
+from blox_store.release.names import ALL_FORMATS, Kind, ReleaseFile, is_pending, scan_folder
+from blox_store.release_folder.contents import Content, check_name, content_of, stem
+
+Formats: TypeAlias = str | Sequence[str]
+Seeds: TypeAlias = int | Sequence[int] | None
+
+_PARQUET: Final = "parquet"
+
+
+def default_formats() -> tuple[str, ...]:
+    """Return the formats that are read unless others are asked for, the preferred one first.
+
+    Parquet is among them where pyarrow is installed; pickle is not, for it has to be asked for.
+    """
+    return ("blox", _PARQUET, "csv") if _reads_parquet() else ("blox", "csv")
+
+
+class ReleaseFolder:
+    """The files of a folder, each content in the most preferred format that is there.
+
+    Raises ReleaseMissing if there is no such folder or no base file of these formats in it, and
+    ReleaseMismatch if an export into it was interrupted while it replaced the files.
+    """
+
+    def __init__(self, folder: Path, preferred_ext: Formats | None) -> None:
+        self.folder = folder
+        self.formats = format_names(preferred_ext)
+        self.files: dict[Content, ReleaseFile] = {}
+        self.other_formats: dict[Content, str] = {}
+        for file in scan_folder(folder):
+            self._add(file)
+        if is_pending(folder):
+            raise ReleaseMismatch(
+                f"{folder} holds a mixture of two releases, for an export was interrupted while it "
+                "replaced the files; export into it again"
+            )
+        if not self._names("base"):
+            bases = [content for content in self.other_formats if content[0] == "base"]
+            raise self._missing(["blox-base-* file"], bases)
+
+    def _add(self, file: ReleaseFile) -> None:
+        content = content_of(file)
+        known = self.files.get(content)
+        if file.format not in self.formats:
+            self.other_formats.setdefault(content, file.format)
+        elif known is None or self._rank(file) < self._rank(known):
+            self.files[content] = file
+
+    def _rank(self, file: ReleaseFile) -> int:
+        return self.formats.index(file.format)
+
+    def _names(self, kind: Kind) -> list[Any]:
+        return sorted(name for of, name in self.files if of == kind)
+
+    def _all_names(self, kind: Kind) -> list[Any]:
+        """Return the names of all files of a kind, those of formats that are not read too."""
+        return sorted({name for of, name in (*self.files, *self.other_formats) if of == kind})
+
+    def seeds(self, seeds: Seeds) -> list[int]:
+        """Return the seeds that a `seeds` argument means, whether they are there or not."""
+        if seeds is None:
+            return self._all_names("base")
+        chosen = np.ravel(seeds).tolist() if isinstance(seeds, np.ndarray) else seeds
+        chosen = list(chosen) if isinstance(chosen, Sequence) else [chosen]
+        if not chosen or not all(_is_whole(seed) for seed in chosen):
+            raise QueryError(
+                f"seeds {seeds!r}: an integer, some integers, or None for all is allowed"
+            )
+        return [int(seed) for seed in dict.fromkeys(chosen)]
+
+    def devices(self, devices: Devices) -> list[str]:
+        """Return the devices that a `devices` argument means, whether they are there or not."""
+        if devices is None:
+            return self._all_names("bench")
+        if devices is False:
+            return []
+        chosen = [devices] if isinstance(devices, str) else devices
+        if not isinstance(chosen, Sequence) or not all(isinstance(name, str) for name in chosen):
+            raise QueryError(
+                f"devices {devices!r}: a name, some names, None for all or False for none is "
+                "allowed"
+            )
+        return list(dict.fromkeys(chosen))
+
+    def paths(self, wanted: Iterable[Content], *, check_names: bool) -> dict[Content, Path]:
+        """Return the path of each content, in that order.
+
+        Raises ReleaseMissing for those that are not there, all in one, and with `check_names`
+        ReleaseMismatch for a file whose header says that it holds something else.
+        """
+        wanted = list(wanted)
+        missing = [content for content in wanted if content not in self.files]
+        if missing:
+            raise self._missing(map(stem, missing), missing)
+        files = {content: self.files[content] for content in wanted}
+        if check_names:
+            for file in files.values():
+                check_name(file)
+        return {content: file.path for content, file in files.items()}
+
+    def _missing(self, names: Iterable[str], contents: Iterable[Content]) -> ReleaseMissing:
+        there = ", ".join(map(stem, self.files)) or "no such file"
+        message = (
+            f"{self.folder} has no {', '.join(names)} as {dotted(self.formats)} (it has {there})"
+        )
+        unread = {self.other_formats[c]: None for c in contents if c in self.other_formats}
+        if _PARQUET in unread and not _reads_parquet():
+            return ReleaseMissing(
+                f"{message}: there is .parquet, which needs pyarrow; in the checkout of Blox run "
+                "`pip install '.[parquet]'`"
+            )
+        if unread:
+            formats = [*self.formats, *unread]
+            return ReleaseMissing(
+                f"{message}: there is {dotted(unread)}, to read it give preferred_ext={formats}"
+            )
+        return ReleaseMissing(f"{message}: ask for what it has, or give another folder")
+
+
+def format_names(preferred_ext: Formats | None) -> tuple[str, ...]:
+    """Return the names of formats without their dots; raise QueryError for unknown ones."""
+    if preferred_ext is None:
+        return default_formats()
+    given = [preferred_ext] if isinstance(preferred_ext, str) else preferred_ext
+    several = given if isinstance(given, Iterable) else ()
+    names = tuple(str(name).removeprefix(".") for name in several)
+    if not names or not set(names) <= set(ALL_FORMATS):
+        raise QueryError(
+            f"preferred_ext {preferred_ext!r}: one or more of {dotted(ALL_FORMATS)} are allowed"
+        )
+    return names
+
+
+def dotted(formats: Iterable[str]) -> str:
+    """Return the extensions of formats, for a message."""
+    return ", ".join(f".{name}" for name in formats)
+
+
+def _reads_parquet() -> bool:
+    return find_spec("pyarrow") is not None
+
+
+def _is_whole(seed: Any) -> bool:
+    return isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)

@@ -1,0 +1,1 @@
+"""Taking a release into the store."""

@@ -1,0 +1,1 @@
+"""The payloads of release files, one module a format."""

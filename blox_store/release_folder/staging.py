@@ -1,0 +1,131 @@
+"""Putting new files into a release folder: whole, or so that it can be seen and finished later.
+
+An export writes its files into a hidden folder of its own inside the release folder. Renaming that
+to `.export-pending` decides: from then on the new release counts, and its files are moved to their
+places, the manifest last. The next export moves what an interrupted one has left there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from blox_core.atomic_file import sync_folder
+from blox_store.errors import ExportRefused
+from blox_store.release.names import PENDING_FOLDER
+from blox_store.release_folder.manifest import MANIFEST_FILE
+from blox_store.release_folder.simulated_marker import SIMULATED_FILE
+
+_BUILDING_PREFIX: Final = ".export-"
+_LOCK_FILE: Final = ".export.lock"
+
+
+@contextmanager
+def building_folder(out: Path) -> Iterator[Path]:
+    """Give an empty folder inside `out`, on the same file system; nobody else exports meanwhile.
+
+    What a killed export has left is finished or removed before. A folder `out` that was made in
+    vain goes again. Raises ExportRefused if another process exports into it, or if it cannot be
+    written to.
+    """
+    is_new = not out.exists()
+    try:
+        with _locked(out):
+            building = _new_folder(out)
+            try:
+                yield building
+            finally:
+                shutil.rmtree(building, ignore_errors=True)  # published, it is gone already
+    finally:
+        if is_new and out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
+
+
+def publish(building: Path, out: Path) -> None:
+    """Let the files of a building folder take the places of those in `out`.
+
+    Each has to be on disk. Killed at any moment, this leaves `out` as it was, or pending.
+    """
+    sync_folder(building)
+    building.rename(out / PENDING_FOLDER)
+    sync_folder(out)
+    _finish(out)
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system lets go when the process ends."""
+    path = out / _LOCK_FILE
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        handle = _lock(path)
+    except OSError as error:
+        raise _refusal(out, error) from error
+    if handle is None:
+        raise ExportRefused(
+            f"another export is writing into folder {out}; wait for its end, or give another folder"
+        )
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _lock(path: Path) -> int | None:
+    """Return the handle of the locked file, None if somebody else has locked it."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        if _is_at(path, handle):
+            return handle
+        os.close(handle)  # whoever held it has removed it meanwhile
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _new_folder(out: Path) -> Path:
+    try:
+        _finish(out)
+        for left in out.glob(f"{_BUILDING_PREFIX}*/"):
+            shutil.rmtree(left)  # nobody else holds the lock: its export is dead
+        building = Path(tempfile.mkdtemp(prefix=_BUILDING_PREFIX, dir=out))
+    except OSError as error:
+        raise _refusal(out, error) from error
+    return building
+
+
+def _finish(out: Path) -> None:
+    """Move what is left in the pending folder to its place."""
+    pending = out / PENDING_FOLDER
+    if not pending.is_dir():
+        return
+    for name in sorted((path.name for path in pending.iterdir()), key=_order):
+        (pending / name).replace(out / name)
+    sync_folder(out)
+    pending.rmdir()
+    sync_folder(out)
+
+
+def _order(name: str) -> tuple[bool, bool, str]:
+    """Order the mark of made-up figures before all files, the manifest after them."""
+    return name != SIMULATED_FILE, name == MANIFEST_FILE, name
+
+
+def _refusal(out: Path, error: OSError) -> ExportRefused:
+    return ExportRefused(f"folder {out} cannot be written to: {error.strerror}")

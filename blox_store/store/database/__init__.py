@@ -1,0 +1,1 @@
+"""Connections, transactions, the clock, and the revision of the schema."""

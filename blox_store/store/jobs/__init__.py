@@ -1,0 +1,1 @@
+"""Jobs from `pending` to their end: claims, leases, attempts."""

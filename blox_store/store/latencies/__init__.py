@@ -1,0 +1,1 @@
+"""Measured latencies, their devices, and what is known without training."""

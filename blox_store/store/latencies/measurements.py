@@ -1,0 +1,153 @@
+"""Measurements of latencies: written once under a lease, as results of trainings are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from blox_core.latency import LatencyMeasurement, deciding_facts
+from blox_store.errors import DeviceDiffers, StoreError
+from blox_store.store import schema
+from blox_store.store.database.clock import now_s
+from blox_store.store.database.database import Database
+from blox_store.store.jobs.leases import finish, lease_lost
+from blox_store.store.latencies.devices import device_identities
+from blox_store.store.results.environments import environment_id
+from blox_store.store.results.recent import finished_within
+from blox_store.store.values import JobState, Lease, Run
+
+_MEASUREMENTS = schema.measurements.c
+
+
+class Measurements:
+    """The measurements of a store; their medians are the latencies of `StaticInfo` too."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def complete(
+        self,
+        run: Run,
+        lease: Lease,
+        measurement: LatencyMeasurement,
+        *,
+        identity: Mapping[str, Any],
+    ) -> None:
+        """Write a measurement, and the latency of the run's device, and end its job, all or nothing.
+
+        `identity` says on what it was measured. Writing the same one again is a success, for a
+        connection can drop during COMMIT. Raises LeaseLost as `Results.complete` does, DeviceDiffers
+        as `check_device` does, and StoreError if a release that was ingested has given this latency.
+        """
+        key = {"run_id": lease.run_id, "arch_index": lease.arch_index}
+        with self._database.write() as connection:
+            end = finish(
+                lease,
+                state=JobState.SUCCEEDED,
+                epoch=run.epochs,
+                recipe_fingerprint=run.recipe_fingerprint,
+                seed=run.seed,
+            )
+            if connection.execute(end).rowcount == 1:
+                _refuse_known(connection, run.dataset, lease.arch_index)
+                row = _row(lease, measurement)
+                row["environment_id"] = _device_id(connection, run, identity)
+                connection.execute(
+                    insert(schema.measurements).values(finished_s=now_s(), **key, **row)
+                )
+                latency = {"device": run.dataset, "latency_ms": measurement.median_ms}
+                connection.execute(
+                    insert(schema.latencies).values(arch_index=lease.arch_index, **latency)
+                )
+            elif self._written_token(connection, lease) != lease.token:
+                raise lease_lost(lease)
+
+    def check_device(self, run: Run, identity: Mapping[str, Any]) -> None:
+        """Raise DeviceDiffers if the run's latencies so far are of another device (`deciding_facts`)."""
+        with self._database.read() as connection:
+            _refuse_another(connection, run, identity)
+
+    def all(self, run_id: int) -> dict[int, LatencyMeasurement]:
+        """Return the measurements of a run by arch index."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(schema.measurements)
+                .filter_by(run_id=run_id)
+                .order_by(_MEASUREMENTS.arch_index)
+            )
+            return {
+                row.arch_index: LatencyMeasurement(
+                    median_ms=row.median_ms,
+                    iqr_ms=row.iqr_ms,
+                    least_ms=row.least_ms,
+                    runs=row.timed_runs,
+                    warm_up_runs=row.warm_up_runs,
+                    stable=row.is_stable,
+                )
+                for row in rows
+            }
+
+    def finished_within(self, run_id: int, window_s: float) -> tuple[int, float]:
+        """Return how many measurements came in the last seconds, and how long ago the first."""
+        return finished_within(self._database, schema.measurements, run_id, window_s)
+
+    def identities(self, run_id: int) -> list[dict[str, Any]]:
+        """Return on what the latencies of a run were measured, each once."""
+        with self._database.read() as connection:
+            return device_identities(connection, run_id)
+
+    @staticmethod
+    def _written_token(connection: Connection, lease: Lease) -> str | None:
+        token: str | None = connection.scalar(
+            select(_MEASUREMENTS.lease_token).filter_by(
+                run_id=lease.run_id, arch_index=lease.arch_index
+            )
+        )
+        return token
+
+
+def _device_id(connection: Connection, run: Run, identity: Mapping[str, Any]) -> int:
+    """Return the id of an identity, which is stored if it is new; the first decides on the device.
+
+    Two machines that start together both find none: they come here one after the other.
+    """
+    one_by_one = select(schema.runs.c.id).filter_by(id=run.id).with_for_update(key_share=True)
+    connection.execute(one_by_one)
+    _refuse_another(connection, run, identity)
+    return environment_id(connection, identity)
+
+
+def _refuse_another(connection: Connection, run: Run, identity: Mapping[str, Any]) -> None:
+    here = deciding_facts(identity)
+    for other in device_identities(connection, run.id):
+        apart = sorted(name for name, value in here.items() if value != other.get(name))
+        if apart:
+            told = ", ".join(f"{name} {here[name]!r}, not {other.get(name)!r}" for name in apart)
+            raise DeviceDiffers(
+                f"{run}: this machine differs from the one that was measured so far: {told}; "
+                "measure it under another --device-name"
+            )
+
+
+def _refuse_known(connection: Connection, device: str, arch_index: int) -> None:
+    known = select(func.count()).select_from(schema.latencies)
+    if connection.scalar(known.filter_by(device=device, arch_index=arch_index)):
+        raise StoreError(
+            f"the store has a latency of architecture {arch_index} on {device} that no run of it "
+            "has measured; measure under another --device-name"
+        )
+
+
+def _row(lease: Lease, measurement: LatencyMeasurement) -> dict[str, Any]:
+    return {
+        "lease_token": lease.token,
+        "worker": lease.worker,
+        "median_ms": measurement.median_ms,
+        "iqr_ms": measurement.iqr_ms,
+        "least_ms": measurement.least_ms,
+        "timed_runs": measurement.runs,
+        "warm_up_runs": measurement.warm_up_runs,
+        "is_stable": measurement.stable,
+    }

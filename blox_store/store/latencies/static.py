@@ -1,0 +1,128 @@
+"""What is known of architectures without training them: params, FLOPs, latencies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, func, insert, select
+
+from blox_store.errors import StoreError
+from blox_store.store import schema
+from blox_store.store.database.database import Database
+from blox_store.store.database.upsert import insert_new_numbers, one_at_a_time
+from blox_store.store.latencies.devices import measured_devices, take_latencies
+from blox_store.store.results.blocks import stream
+from blox_store.store.values import MeasuredDevice
+
+_LATENCIES = schema.latencies.c
+_COSTS: Final = ("arch_index", "params", "flops")
+_INGESTION_LOCK: Final = 0x626C6F79
+
+
+class StaticInfo:
+    """Params and FLOPs by architecture and model shape, latencies by architecture and device."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_architectures(
+        self, shape: Mapping[str, int], rows: Iterable[tuple[int, int, int]]
+    ) -> None:
+        """Store (arch index, params, flops) of models of a shape; known ones are passed over.
+
+        `shape` has `stem_channels`, `classes` and `resolution`.
+        """
+        with self._database.write() as connection:
+            _insert_costs(connection, shape, list(rows))
+
+    def architecture_count(self, shape: Mapping[str, int]) -> int:
+        """Return the number of architectures of a shape that are stored."""
+        with self._database.read() as connection:
+            count = select(func.count()).select_from(schema.architectures).filter_by(**shape)
+            return connection.execute(count).scalar_one()
+
+    def architectures(
+        self, connection: Connection, shape: Mapping[str, int]
+    ) -> dict[int, tuple[int, int]]:
+        """Return (params, flops) by arch index, within the caller's transaction."""
+        rows = connection.execute(select(schema.architectures).filter_by(**shape))
+        return {row.arch_index: (row.params, row.flops) for row in rows}
+
+    def add_latencies(self, device: str, latencies_ms: Mapping[int, float]) -> None:
+        """Store the latencies of architectures on a device, in milliseconds."""
+        rows: list[dict[str, Any]] = [
+            {"device": device, "arch_index": index, "latency_ms": latency_ms}
+            for index, latency_ms in latencies_ms.items()
+        ]
+        with self._database.write() as connection:
+            connection.execute(insert(schema.latencies), rows)
+
+    def add_known(
+        self,
+        shape: Mapping[str, int],
+        costs: Mapping[int, tuple[int, int]],
+        latencies_ms: Mapping[str, Mapping[int, float]],
+        devices: Mapping[str, MeasuredDevice],
+    ) -> None:
+        """Store params and FLOPs of a shape, and latencies by device, that may be there already.
+
+        `devices` says how latencies were measured, where that is known. Raises StoreError, and
+        changes nothing, if something is there and differs, and for a latency that is not there of
+        a device that the store measures itself.
+        """
+        with self._database.write() as connection:
+            one_at_a_time(connection, _INGESTION_LOCK)
+            self._refuse_other_costs(connection, shape, costs)
+            _insert_costs(connection, shape, [(index, *of_it) for index, of_it in costs.items()])
+            for device, of_device in latencies_ms.items():
+                take_latencies(connection, device, of_device, devices.get(device))
+
+    def _refuse_other_costs(
+        self,
+        connection: Connection,
+        shape: Mapping[str, int],
+        costs: Mapping[int, tuple[int, int]],
+    ) -> None:
+        for index, stored in self.architectures(connection, shape).items():
+            if costs.get(index, stored) != stored:
+                raise StoreError(
+                    f"the store has params and FLOPs {stored} of architecture {index} in the shape "
+                    f"{dict(shape)}, the release {costs[index]}; nothing was changed"
+                )
+
+    def devices(self, connection: Connection) -> list[str]:
+        """Return the devices that have latencies, by name, within the caller's transaction."""
+        rows = select(_LATENCIES.device).distinct().order_by(_LATENCIES.device)
+        return list(connection.scalars(rows))
+
+    def measured_devices(self, connection: Connection, indices: range) -> list[MeasuredDevice]:
+        """Return the devices of which it is known how they were measured, by name.
+
+        Their unstable measurements are those of arch indices of the range. Within the caller's
+        transaction.
+        """
+        return measured_devices(connection, indices)
+
+    def latency_blocks(
+        self, connection: Connection, device: str, indices: range
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Yield arch indices of a range, and their latencies on a device in milliseconds."""
+        rows = select(_LATENCIES.arch_index, _LATENCIES.latency_ms).where(
+            _LATENCIES.device == device,
+            _LATENCIES.arch_index >= indices.start,
+            _LATENCIES.arch_index < indices.stop,
+        )
+        for found, latencies_ms in stream(connection, rows.order_by(_LATENCIES.arch_index)):
+            yield np.array(found, np.int64), np.array(latencies_ms, np.float64)
+
+
+def _insert_costs(
+    connection: Connection, shape: Mapping[str, int], rows: Sequence[tuple[int, int, int]]
+) -> None:
+    """Insert (arch index, params, flops) of a shape, passing over those that are there."""
+    if rows:
+        columns = dict(zip(_COSTS, zip(*rows, strict=True), strict=True))
+        insert_new_numbers(connection, schema.architectures, columns, **shape)

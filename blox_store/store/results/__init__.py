@@ -1,0 +1,1 @@
+"""Results of trainings, and the environments that they were made in."""
