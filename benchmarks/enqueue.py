@@ -15,10 +15,10 @@ from benchmarks.report import Row
 from blox_core.recipe import preset
 from blox_core.simulation import SIMULATION_REVISION
 from blox_store.store import DueJob, JobState, Run, Store
-from blox_worker.broker import Broker
-from blox_worker.celery_app import TASK, make_app
+from blox_worker.queue.broker import Broker
+from blox_worker.queue.celery_app import TASK, make_app
+from blox_worker.queue.scheduler import Scheduler
 from blox_worker.reaper import Reaper
-from blox_worker.scheduler import Scheduler
 from tests.servers import own_redis
 
 MOST_S: Final = 30

@@ -23,13 +23,13 @@ from blox_store.release.names import FORMATS
 from blox_store.settings import read_settings
 from blox_store.store import JobState, ResultRow, Run, Store
 from blox_store.verify.verification import verify
-from blox_worker.attempt import Worker
-from blox_worker.device import checked_device
+from blox_worker.device.torch_device import checked_device
 from blox_worker.errors import DemoFailed
+from blox_worker.job.attempt import Worker
 from blox_worker.new_run import make_measuring_run, make_run
 from blox_worker.settings import WorkerSettings
-from blox_worker.training_session import local_worker, train_run
 from blox_worker.wording import describe_cells
+from blox_worker.worker.session import local_worker, train_run
 
 # All three ops and several connectivities, each learning the digits well within 5 epochs.
 DEMO_INDICES: Final = (18639, 19314, 20665, 19629, 22689, 30834, 504, 75339)

@@ -11,7 +11,7 @@ from blox_core.result.trainer_revision import TORCH, UNKNOWN_REVISION
 from blox_core.space import SPACE_SIZE
 from blox_store.errors import StoreError
 from blox_store.store import MadeRun, Run, Store
-from blox_worker.trainers import TRAINERS
+from blox_worker.job.trainers import TRAINERS
 
 
 def make_run(

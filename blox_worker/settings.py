@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 from typing import Final, Literal, Self
 
-import click
 from pydantic import Field, PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from blox_core.space.index_spans import parse_indices
 from blox_store.settings import PREFIX
-from blox_worker.arch_indices import parse_indices
 
 _ALL: Final = "all"
 TEXT: Final = "text"
@@ -57,8 +56,8 @@ class WorkerSettings(BaseSettings):
         try:
             if failing not in ("", _ALL):
                 parse_indices(failing)
-        except click.BadParameter as error:
-            raise ValueError(f"{error.message}, or {_ALL}") from error
+        except ValueError as error:
+            raise ValueError(f"{error}, or {_ALL}") from error
         return failing
 
     @model_validator(mode="after")

@@ -23,8 +23,8 @@ from blox_core.recipe import Recipe, preset
 from blox_core.simulation import SIMULATION_REVISION, simulated_result
 from blox_core.space import Architecture
 from blox_store.store import Job, JobState, Run, Store, schema
-from blox_worker.broker import Broker
-from blox_worker.celery_app import make_app
+from blox_worker.queue.broker import Broker
+from blox_worker.queue.celery_app import make_app
 from tests.commands import environment
 from tests.servers import Server, wait_until
 

@@ -16,7 +16,7 @@ import psycopg
 import redis
 
 from blox_store.store import DueJob, Run
-from blox_worker.celery_app import TASK
+from blox_worker.queue.celery_app import TASK
 from tests.cluster import Cluster
 from tests.servers import wait_until
 

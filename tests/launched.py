@@ -17,8 +17,8 @@ BACKOFF = {"restart_backoff_s": 0.05}
 LAUNCHER = """
 import json, logging, os, sys
 logging.basicConfig(format="%(message)s")
-from blox_worker.gpus import Slot
-from blox_worker.launcher import launch
+from blox_worker.device.gpus import Slot
+from blox_worker.processes.launcher import launch
 from blox_worker.settings import WorkerSettings
 
 def stopped(slot, reason):
@@ -39,8 +39,8 @@ os._exit(code)  # whatever `on_stopped` still does
 CHILD = """
 import os, signal, sys, threading
 from pathlib import Path
-from blox_worker.lifeline import USELESS, Lifeline
-from blox_worker.stop import stop_requests
+from blox_worker.processes.lifeline import USELESS, Lifeline
+from blox_worker.processes.stop import stop_requests
 
 name, lifeline = sys.argv[1], Lifeline(int(sys.argv[2]))
 folder = Path(__file__).parent

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.space.architecture import SPACE_SIZE
 
-_SPANS = re.compile(r"(?:[0-9]{1,5}(?:-[0-9]{1,5})?(?:,[0-9]{1,5}(?:-[0-9]{1,5})?)*)?", re.ASCII)
+_SPAN: Final = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
 
 
 def spans(indices: Iterable[int]) -> str:
@@ -22,16 +23,34 @@ def spans(indices: Iterable[int]) -> str:
 
 
 def indices_of(text: str) -> NDArray[np.int64]:
-    """Return the arch indices of a text, in order; ValueError unless it is as `spans` writes it."""
-    if _SPANS.fullmatch(text) is None:
-        raise ValueError(f"{text[:40]!r}: arch indices such as 0-9,77 are allowed")
+    """Return the arch indices of a text that `spans` wrote; raise ValueError for any other."""
+    return _parsed(text.split(","), in_order=True) if text else np.empty(0, np.int64)
+
+
+def parse_indices(text: str) -> list[int]:
+    """Return the arch indices of a text that a person wrote, in order and without repetitions.
+
+    Numbers and ranges may overlap and come in any order. Raises ValueError.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    return [int(index) for index in _parsed(parts, in_order=False)]
+
+
+def _parsed(parts: Iterable[str], *, in_order: bool) -> NDArray[np.int64]:
     found = np.zeros(SPACE_SIZE, np.bool_)
     after = -1
-    for part in text.split(",") if text else []:
-        first, _, last = part.partition("-")
-        start, stop = int(first), int(last or first) + 1
-        if not after < start < stop <= SPACE_SIZE:
-            raise ValueError(f"{part!r}: arch indices below {SPACE_SIZE} in order are allowed")
-        found[start:stop] = True
-        after = stop - 1
+    for part in parts:
+        match = _SPAN.fullmatch(part)
+        if match is None:
+            raise ValueError(
+                f"{part[:40]!r}: arch indices as numbers and ranges such as 0-9,77 are allowed"
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not after < first <= last < SPACE_SIZE:
+            raise ValueError(
+                f"{part[:40]!r}: arch indices from 0 to {SPACE_SIZE - 1}, the smaller first, "
+                "are allowed"
+            )
+        found[first : last + 1] = True
+        after = last if in_order else after
     return np.flatnonzero(found)

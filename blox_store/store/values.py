@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.latency import LATENCY
+
+MAX_PRIORITY: Final = 9  # of a job; such are trained first, and Celery tells as many levels apart
 
 
 class JobState(StrEnum):

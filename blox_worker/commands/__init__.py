@@ -1,4 +1,4 @@
-"""The commands of `blox`, one verb a module, each loaded when it is asked for.
+"""The commands of `blox`, one verb a module, in a folder a group; each is loaded when it is asked for.
 
 A worker is to start quickly, and a scheduler needs no torch.
 """
@@ -19,24 +19,24 @@ logger = logging.getLogger(__name__)
 
 # The module of each verb; it has a command of the verb's name, with _ for -.
 _MODULES: Final = {
-    "demo": "demo",
-    "flower": "flower",
-    "health": "health",
-    "init": "init",
-    "init-latency": "init_latency",
-    "jobs": "jobs",
-    "measure": "measure",
-    "migrate": "migrate",
-    "pause": "pause",
-    "report": "report",
-    "resume": "pause",
-    "retry": "retry",
-    "scheduler": "scheduler",
-    "show": "show",
-    "status": "status",
-    "train": "train",
-    "tune-gpu": "tune_gpu",
-    "worker": "worker",
+    "demo": "make.demo",
+    "flower": "watch.flower",
+    "health": "watch.health",
+    "init": "make.init",
+    "init-latency": "make.init_latency",
+    "jobs": "watch.jobs",
+    "measure": "train.measure",
+    "migrate": "make.migrate",
+    "pause": "train.pause",
+    "report": "release.report",
+    "resume": "train.pause",
+    "retry": "train.retry",
+    "scheduler": "train.scheduler",
+    "show": "release.show",
+    "status": "watch.status",
+    "train": "train.train",
+    "tune-gpu": "train.tune_gpu",
+    "worker": "train.worker",
 }
 
 _WITH_DISPLAY: Final = ("train", "measure", "demo")

@@ -23,10 +23,10 @@ LIGHT = [
     "blox_core.simulation",
     "blox_core.latency",
     "blox_worker.commands",
-    "blox_worker.commands.init",
-    "blox_worker.commands.scheduler",
-    "blox_worker.commands.show",
-    "blox_worker.commands.worker",
+    "blox_worker.commands.make.init",
+    "blox_worker.commands.train.scheduler",
+    "blox_worker.commands.release.show",
+    "blox_worker.commands.train.worker",
 ]
 
 

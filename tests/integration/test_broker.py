@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from blox_store.store import DueJob, Run
-from blox_worker.broker import Broker
-from blox_worker.celery_app import make_app
 from blox_worker.errors import BrokerUnavailable
+from blox_worker.queue.broker import Broker
+from blox_worker.queue.celery_app import make_app
 from tests.queue_messages import emptied, taken
 
 STORE, OTHER_STORE = "a" * 32, "b" * 32

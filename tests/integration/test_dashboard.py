@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from tornado.web import RequestHandler
 
-from blox_worker import dashboard
-from blox_worker.celery_app import make_app
-from blox_worker.dashboard import PatientEvents, ReadOnlyFlower
+from blox_worker.queue import flower as dashboard
+from blox_worker.queue.celery_app import make_app
+from blox_worker.queue.flower import PatientEvents, ReadOnlyFlower
 
 
 def test_events_are_tried_for_again_and_again(monkeypatch, redis_url):

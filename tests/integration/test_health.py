@@ -3,9 +3,9 @@
 import pytest
 
 from blox_store.store import Store
+from blox_worker.device.gpus import measuring
 from blox_worker.errors import Unhealthy
-from blox_worker.gpus import measuring
-from blox_worker.health import check_scheduler, check_store, check_workers
+from blox_worker.status.health import check_scheduler, check_store, check_workers
 from tests.latencies import measuring_run
 from tests.servers import wait_until
 from tests.store_jobs import LONG_S, SHORT_S, make_run, start

@@ -9,10 +9,10 @@ import pytest
 from blox_store.errors import StoreUnavailable
 from blox_store.store import JobState, Store
 from blox_worker import patience
-from blox_worker.commands.worker import _work
+from blox_worker.commands.train.worker import _work
 from blox_worker.errors import DeviceMissing
-from blox_worker.lifeline import USELESS, ChildLine, Lifeline
-from blox_worker.training_session import train_launched
+from blox_worker.processes.lifeline import USELESS, ChildLine, Lifeline
+from blox_worker.worker.session import train_launched
 from tests.job_runs import make_run, make_worker
 
 LOST_GPU = "cuda:99"

@@ -7,8 +7,8 @@ import time
 import psutil
 import pytest
 
-from blox_worker.gpus import Slot
-from blox_worker.launcher import launch
+from blox_worker.device.gpus import Slot
+from blox_worker.processes.launcher import launch
 from blox_worker.settings import WorkerSettings
 from tests.launched import BACKOFF, SLOTS, Launched
 from tests.servers import wait_until

@@ -8,12 +8,11 @@ import pytest
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.exit_codes import FAILURE
 from blox_store.store import Store
-from blox_worker.checkpoints import checkpoint_path
-from blox_worker.leftovers import clear_leftovers
-from blox_worker.lifeline import ChildLine, Lifeline
-from blox_worker.local import train_locally
-from blox_worker.message import MessageHandler
-from blox_worker.outbox import Outbox
+from blox_worker.on_disk.checkpoints import checkpoint_path
+from blox_worker.on_disk.outbox import Outbox, clear_leftovers
+from blox_worker.processes.lifeline import ChildLine, Lifeline
+from blox_worker.queue.message import MessageHandler
+from blox_worker.worker.loop import train_locally
 from tests.job_runs import checkpoint_files, make_run
 from tests.results import claimed, made_up_result
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from blox_worker.lifeline import ChildLine, Lifeline
+from blox_worker.processes.lifeline import ChildLine, Lifeline
 from tests.servers import wait_until
 
 
@@ -94,7 +94,7 @@ def test_a_launcher_that_dies_with_messages_unread_is_dead_too(line, child):
 def test_a_grandchild_does_not_keep_a_lifeline_open(line, tmp_path):
     code = (
         "import subprocess, sys\n"
-        "from blox_worker.lifeline import Lifeline\n"
+        "from blox_worker.processes.lifeline import Lifeline\n"
         "Lifeline(int(sys.argv[1])).progress()\n"
         "subprocess.Popen(['sleep', '300'], close_fds=False, stdout=sys.stdout)\n"
     )

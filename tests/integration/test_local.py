@@ -9,10 +9,10 @@ from blox_core import training
 from blox_core.result.trainer_revision import TORCH, TRAINER_REVISION
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState
-from blox_worker.attempt import Ending
 from blox_worker.errors import WorkerSuspected
-from blox_worker.local import train_locally
+from blox_worker.job.attempt import Ending
 from blox_worker.reaper import Reaper
+from blox_worker.worker.loop import train_locally
 from tests.job_runs import (
     assert_same_result,
     claim_for_another,

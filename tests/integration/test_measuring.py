@@ -12,10 +12,10 @@ from blox_core.latency.this_device import device_identity
 from blox_core.latency.timing import Timed
 from blox_store.errors import DeviceDiffers
 from blox_store.store import JobState, NoClaim, schema
-from blox_worker.attempt import Ending
-from blox_worker.device_lock import DeviceLock
+from blox_worker.device.lock import DeviceLock
 from blox_worker.errors import DeviceBusy
-from blox_worker.local import train_locally
+from blox_worker.job.attempt import Ending
+from blox_worker.worker.loop import train_locally
 from tests.job_runs import execute, make_worker
 from tests.latencies import measured, measuring_run
 

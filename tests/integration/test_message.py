@@ -12,8 +12,8 @@ from blox_core.recipe import preset
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.exit_codes import FAILURE
 from blox_store.store import JobState, schema
-from blox_worker.lifeline import USELESS, ChildLine, Lifeline
-from blox_worker.message import Fate, MessageHandler
+from blox_worker.processes.lifeline import USELESS, ChildLine, Lifeline
+from blox_worker.queue.message import Fate, MessageHandler
 from tests.job_runs import INDEX, make_run, make_worker
 from tests.tiny import TINY
 

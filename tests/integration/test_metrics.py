@@ -11,11 +11,11 @@ from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
 from blox_store.store import JobState, Lease, Store, WorkerFigures, schema
-from blox_worker.broker import Broker
-from blox_worker.celery_app import make_app
 from blox_worker.errors import AddressRefused
-from blox_worker.metrics import ClusterCollector, serving
-from blox_worker.question import THREAD
+from blox_worker.queue.broker import Broker
+from blox_worker.queue.celery_app import make_app
+from blox_worker.status.metrics import ClusterCollector, serving
+from blox_worker.status.question import THREAD
 from tests.results import claimed, made_up_result, made_up_run
 from tests.servers import free_port, own_postgres, own_redis, wait_until
 

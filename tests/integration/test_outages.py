@@ -9,8 +9,8 @@ from sqlalchemy import update
 from blox_core import training
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import NoClaim, schema
-from blox_worker.attempt import Ending
-from blox_worker.outbox import Outbox
+from blox_worker.job.attempt import Ending
+from blox_worker.on_disk.outbox import Outbox
 from tests.job_runs import (
     assert_same_result,
     checkpoint_files,

@@ -10,8 +10,8 @@ import pytest
 from blox_core.result.metrics import Score
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState, Store
-from blox_worker.checkpoints import checkpoint_path
-from blox_worker.outbox import Outbox
+from blox_worker.on_disk.checkpoints import checkpoint_path
+from blox_worker.on_disk.outbox import Outbox
 from tests.job_runs import stored
 from tests.results import claimed, made_up_result, made_up_run
 

@@ -2,9 +2,9 @@
 
 import threading
 
-from blox_worker import presence as presence_module
-from blox_worker.gpu_load import GpuLoad
-from blox_worker.presence import Presence
+from blox_worker.device.gpu_load import GpuLoad
+from blox_worker.worker import presence as presence_module
+from blox_worker.worker.presence import Presence
 from tests.job_runs import execute, make_run, make_worker
 from tests.servers import wait_until
 

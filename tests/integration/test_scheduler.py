@@ -16,11 +16,11 @@ from celery import Celery
 from blox_core.space import SPACE_SIZE
 from blox_store.store import DueJob, JobState, Run, Store
 from blox_worker import reaper
-from blox_worker import scheduler as schedulers
-from blox_worker.broker import Broker
-from blox_worker.celery_app import make_app
+from blox_worker.queue import scheduler as schedulers
+from blox_worker.queue.broker import Broker
+from blox_worker.queue.celery_app import make_app
+from blox_worker.queue.scheduler import Scheduler
 from blox_worker.reaper import Reaper
-from blox_worker.scheduler import Scheduler
 from tests.queue_messages import emptied, taken
 from tests.servers import wait_until
 from tests.store_jobs import LONG_S, SHORT_S, claim, expire, fail, job, make_run
@@ -329,7 +329,7 @@ def test_no_lease_is_ended_right_after_everything_stood_still(store, run, app, m
 
 
 def test_standby_publishes_nothing(store, run, app, caplog) -> None:
-    caplog.set_level(logging.INFO, "blox_worker.scheduler")
+    caplog.set_level(logging.INFO, "blox_worker.queue.scheduler")
     store.runs.add_jobs(run.id, INDICES)
     assert store.schedulers.hold(run.id, holder="other", token="t" * 32, lease_s=600)
     with scheduling(store, run, app):

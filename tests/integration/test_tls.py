@@ -8,9 +8,9 @@ from flower.utils.broker import Broker as FlowerBroker
 
 from blox_store.errors import StoreUnavailable
 from blox_store.store import Store
-from blox_worker.broker import Broker
-from blox_worker.celery_app import make_app
 from blox_worker.errors import BrokerUnavailable
+from blox_worker.queue.broker import Broker
+from blox_worker.queue.celery_app import make_app
 from tests.certificates import made_certificate
 from tests.queue_messages import taken
 from tests.servers import free_port, own_postgres, own_redis

@@ -8,8 +8,8 @@ from blox_core.recipe import Recipe
 from blox_core.simulation import simulated_result
 from blox_core.space import Architecture
 from blox_store.store import JobState
-from blox_worker.checkpoints import job_stem
-from blox_worker.outbox import Outbox
+from blox_worker.on_disk.checkpoints import job_stem
+from blox_worker.on_disk.outbox import Outbox
 from blox_worker.wording import name_of
 from tests import faults
 from tests.results import claimed

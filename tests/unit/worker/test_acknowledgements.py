@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import pytest
 from kombu.message import Message
 
-from blox_worker import acknowledgements as module
-from blox_worker.acknowledgements import Acknowledgements, in_one_line
+from blox_worker.queue import acknowledgements as module
+from blox_worker.queue.acknowledgements import Acknowledgements, in_one_line
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@ import torch
 
 from blox_core.errors import DatasetMissing, ExtraMissing, RecipeError
 from blox_store.errors import StoreUnavailable
-from blox_worker.blame import is_node_fault
+from blox_worker.job.blame import is_node_fault
 
 
 @pytest.mark.parametrize(

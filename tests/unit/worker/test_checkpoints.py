@@ -10,7 +10,7 @@ from blox_core.data import load_data
 from blox_core.space import Architecture
 from blox_core.training import train, training_identity
 from blox_store.store import Lease
-from blox_worker.checkpoints import JobCheckpoints, jobs_with_checkpoints
+from blox_worker.on_disk.checkpoints import JobCheckpoints, jobs_with_checkpoints
 from tests.tiny import TINY
 
 INDEX = 14_321

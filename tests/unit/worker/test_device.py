@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from blox_worker.device import checked_device
+from blox_worker.device.torch_device import checked_device
 from blox_worker.errors import DeviceMissing
 
 

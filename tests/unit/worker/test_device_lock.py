@@ -11,16 +11,16 @@ import pynvml
 import pytest
 
 from blox_store.errors import SettingsError
-from blox_worker import device_lock
-from blox_worker.device_lock import DeviceLock
+from blox_worker.device import lock as device_lock
+from blox_worker.device.gpus import Gpu
+from blox_worker.device.lock import DeviceLock
 from blox_worker.errors import DeviceBusy, DeviceMissing
-from blox_worker.gpus import Gpu
 
 UUID = "GPU-8f1c6b1e-0d2a-4c55-9a3e-6d4f0b7e2c10"
 HOLD = """
 import sys, threading
 from pathlib import Path
-from blox_worker.device_lock import DeviceLock
+from blox_worker.device.lock import DeviceLock
 with DeviceLock(Path(sys.argv[1]), sys.argv[2]).held(alone=bool(int(sys.argv[3])), stop=threading.Event()):
     print("held", flush=True)
     sys.stdin.read()
@@ -103,7 +103,7 @@ WAITS = "waiting for device cpu: a measurement has it alone, or waits to have it
 
 @pytest.mark.parametrize(("tell_after_s", "told"), [(0.0, [WAITS]), (60.0, [])])
 def test_a_wait_that_lasts_is_told_once(tmp_path, monkeypatch, caplog, tell_after_s, told):
-    monkeypatch.setattr("blox_worker.device_lock._TELL_AFTER_S", tell_after_s)
+    monkeypatch.setattr("blox_worker.device.lock._TELL_AFTER_S", tell_after_s)
 
     class Stop(threading.Event):
         looks = 0
@@ -188,7 +188,7 @@ def test_without_a_folder_it_is_where_temporary_files_are(tmp_path, monkeypatch)
 
 def test_a_gpu_has_one_name_however_a_process_comes_to_see_it(tmp_path, monkeypatch):
     there = [Gpu(number=n, name="a GPU", uuid=f"GPU-{n}{n}") for n in (0, 1)]
-    monkeypatch.setattr("blox_worker.device_lock.installed", lambda: there)
+    monkeypatch.setattr("blox_worker.device.lock.installed", lambda: there)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert DeviceLock(tmp_path, "cuda:1").name == "GPU-11"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")

@@ -8,9 +8,9 @@ from rich.console import Console
 from blox_core.latency import LATENCY, preset
 from blox_core.result.metrics import Curves, Score
 from blox_store.store import Job, JobState, Run
-from blox_worker.attempt import Ending, JobOutcome
-from blox_worker.display import Display
+from blox_worker.job.attempt import Ending, JobOutcome
 from blox_worker.wording import describe, epoch_in_short, result_in_short
+from blox_worker.worker.display import Display
 from tests.latencies import measured
 from tests.results import made_up_result
 from tests.tiny import TINY

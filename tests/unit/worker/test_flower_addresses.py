@@ -1,6 +1,6 @@
 import pytest
 
-from blox_worker.commands.flower import _is_loopback
+from blox_worker.commands.watch.flower import _is_loopback
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from blox_worker.gpu_load import GpuLoad, gpu_load
+from blox_worker.device.gpu_load import GpuLoad, gpu_load
 
 UUID = "GPU-aaaa-1"
 

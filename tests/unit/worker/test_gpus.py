@@ -6,8 +6,8 @@ import pynvml
 import pytest
 
 from blox_store.errors import SettingsError
+from blox_worker.device.gpus import Gpu, chosen, inventory, slots, visible, whole_gpu
 from blox_worker.errors import DeviceMissing
-from blox_worker.gpus import Gpu, chosen, inventory, slots, visible, whole_gpu
 from blox_worker.settings import WorkerSettings
 
 GPUS = [

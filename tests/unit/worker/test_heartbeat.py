@@ -1,6 +1,6 @@
 from blox_store.errors import LeaseLost, StoreUnavailable
 from blox_store.store import Lease
-from blox_worker.heartbeat import Heartbeat
+from blox_worker.job.heartbeat import Heartbeat
 from tests.servers import wait_until
 
 LEASE = Lease(run_id=1, arch_index=2, token="t", worker="w", duration_s=60, attempts=0, epoch=0)

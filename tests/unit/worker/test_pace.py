@@ -1,7 +1,7 @@
 import pytest
 
-from blox_worker import pace as pace_module
-from blox_worker.pace import Pace
+from blox_worker.job import pace as pace_module
+from blox_worker.job.pace import Pace
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from blox_worker.progress import eta_s, progress, rate_per_hour
+from blox_worker.status.rates import eta_s, progress, rate_per_hour
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from blox_core.recipe import preset
-from blox_worker.recipe_options import changed, recipe_options
+from blox_worker.commands.arguments import changed, recipe_options
 
 
 def given(*arguments, default=None):

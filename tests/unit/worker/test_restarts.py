@@ -2,8 +2,8 @@ import signal
 
 import pytest
 
-from blox_worker.kept_slot import exit_in_words
-from blox_worker.restarts import MAX_WAIT_S, Restarts
+from blox_worker.processes.kept_slot import exit_in_words
+from blox_worker.processes.restarts import MAX_WAIT_S, Restarts
 from blox_worker.settings import WorkerSettings
 
 

@@ -16,9 +16,9 @@ from blox_core.space.cell_plan import ABOVE, BELOW, INPUT, LEVEL, OUTPUT, cell_p
 from blox_store.export.exporter import Choice, export
 from blox_store.report.architecture_picture import OP_COLOURS, architecture_picture
 from blox_store.store import Store
-from blox_worker.cell_text import cell_lines
-from blox_worker.commands.show import show
+from blox_worker.commands.release.show import show
 from blox_worker.new_run import make_measuring_run
+from blox_worker.show.cell_text import cell_lines
 from tests.exports import simulated_run
 from tests.latencies import measure_all
 from tests.releases import add_costs, finished_run

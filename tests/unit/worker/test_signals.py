@@ -2,7 +2,7 @@ import os
 import signal
 import threading
 
-from blox_worker.signals import REQUESTS, WAKE, Signals
+from blox_worker.processes.signals import REQUESTS, WAKE, Signals
 
 
 def test_signals_are_noted_in_their_order():

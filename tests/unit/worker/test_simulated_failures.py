@@ -6,10 +6,10 @@ from blox_core.recipe import preset
 from blox_core.space import Architecture
 from blox_store.errors import SettingsError
 from blox_store.settings import read_settings
-from blox_worker.blame import is_node_fault
 from blox_worker.errors import SimulatedFailure
+from blox_worker.job.blame import is_node_fault
+from blox_worker.job.trainers import TRAINERS
 from blox_worker.settings import WorkerSettings
-from blox_worker.trainers import TRAINERS
 
 
 def train(index, settings):

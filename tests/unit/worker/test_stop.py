@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from blox_worker.stop import stop_requests
+from blox_worker.processes.stop import stop_requests
 
 
 def ended_by(*signals, prepare="", launched=False):
     """Return the exit code of a process that sends itself these signals and then exits by 7."""
     code = (
         "import os, sys\n"
-        "from blox_worker.stop import stop_requests\n"
+        "from blox_worker.processes.stop import stop_requests\n"
         f"with stop_requests(launched={launched}) as stop:\n"
         f"    {prepare or 'pass'}\n"
         f"    for number in {[int(number) for number in signals]}:\n"
@@ -49,7 +49,7 @@ def test_a_main_thread_that_is_busy_elsewhere_can_be_ended(signals):
     """As in a long call into a library, which no Python handler interrupts."""
     code = (
         "import hashlib, threading\n"
-        "from blox_worker.stop import stop_requests\n"
+        "from blox_worker.processes.stop import stop_requests\n"
         "def tell():\n"
         "    stop.wait()\n"
         "    print('asked', flush=True)\n"

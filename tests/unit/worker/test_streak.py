@@ -1,7 +1,7 @@
 import pytest
 
-from blox_worker.attempt import Ending, JobOutcome
-from blox_worker.streak import FailureStreak
+from blox_worker.job.attempt import Ending, JobOutcome
+from blox_worker.worker.suspicion import FailureStreak
 
 
 def noted(*endings, limit=3):

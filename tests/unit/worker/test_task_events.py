@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 from celery.worker import state
 
-from blox_worker import task_events
-from blox_worker.message import Fate
-from blox_worker.task_events import EVERY_S, TaskEvents
+from blox_worker.queue import task_events
+from blox_worker.queue.message import Fate
+from blox_worker.queue.task_events import EVERY_S, TaskEvents
 
 TASK = "r1-a00123-s0"
 

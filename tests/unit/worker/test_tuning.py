@@ -14,12 +14,12 @@ from blox_core.errors import DeviceOutOfMemory, MeasurementFailed
 from blox_core.recipe import preset
 from blox_core.throughput import Load, Throughput, TrainingTime
 from blox_store import command_line
-from blox_worker.commands import tune_gpu as module
-from blox_worker.commands.tune_gpu import tune_gpu
-from blox_worker.device_lock import DeviceLock
+from blox_worker.commands.train import tune_gpu as module
+from blox_worker.commands.train.tune_gpu import tune_gpu
+from blox_worker.device.lock import DeviceLock
 from blox_worker.errors import DeviceBusy, DeviceMissing
-from blox_worker.recipe_options import options_of
-from blox_worker.tuning import TuningRow, best, loads, sweep
+from blox_worker.tuning.sweep import TuningRow, best, loads, sweep
+from blox_worker.tuning.view import options_of
 from tests.synthetic import uninterrupted
 
 LOAD = Load(recipe=preset("cifar100"), architectures=(3, 5), device="cuda")
@@ -226,5 +226,5 @@ def test_the_command_and_the_measurement_agree_on_the_fewest_epochs():
 
 
 def test_the_gpu_is_chosen_before_torch_is_loaded():
-    code = "import sys, blox_worker.commands.tune_gpu; sys.exit('torch' in sys.modules)"
+    code = "import sys, blox_worker.commands.train.tune_gpu; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,116 @@
+"""Arguments that several commands take: architectures, and a recipe with the fields that differ."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import click
+
+from blox_core.errors import ArchitectureError, LatencyError, RecipeError, UnknownArchitecture
+from blox_core.latency import LatencyProtocol
+from blox_core.recipe import PRESETS, Recipe, preset
+from blox_core.space import Architecture, index_of, index_of_hash
+from blox_core.space.index_spans import parse_indices
+
+Fields = TypeVar("Fields", Recipe, LatencyProtocol)
+
+_HASH: Final = re.compile(r"[0-9a-fA-F]{32}")
+
+
+def given_indices(
+    context: click.Context, option: click.Parameter, text: str | None
+) -> list[int] | None:
+    """Return the arch indices of an argument such as `0-9,77`, None of one that is not given."""
+    try:
+        return None if text is None else parse_indices(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def parse_architecture(text: str) -> Architecture:
+    """Return the architecture of an arch index, a model hash or an arch vector.
+
+    Raises click.BadParameter.
+    """
+    try:
+        if _HASH.fullmatch(text):
+            return Architecture(index_of_hash(text))
+        value = json.loads(text)
+        return Architecture(value if isinstance(value, int) else index_of(value))
+    except (ArchitectureError, UnknownArchitecture) as error:
+        raise click.BadParameter(str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(
+            f"{text!r:.100}: an arch index such as 18639, a model hash of 32 hex digits, or an arch "
+            "vector such as '[[[0],[0,0,1,0]],[[0],[0,0,1,0]],[[0],[0,0,1,0]]]' is allowed"
+        ) from error
+
+
+def recipe_options(default: str | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """Add `--recipe` and `--set` to a command, which takes them as `recipe` and `changes`."""
+    needed: dict[str, Any] = (
+        {"required": True} if default is None else {"default": default, "show_default": True}
+    )
+    recipe_option = click.option(
+        "--recipe",
+        **needed,
+        callback=_preset,
+        help=f"One of {', '.join(PRESETS)}.",
+    )
+    set_option = set_fields_of("recipe")
+    return lambda function: recipe_option(set_option(function))
+
+
+def set_fields_of(noun: str) -> Callable[[Callable[..., Any]], Any]:
+    """Return the option `--set` of a command, which takes it as `changes`."""
+    return click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        callback=_changes,
+        help=f"Change a field of the {noun}, such as precision=bf16; may be given several times.",
+    )
+
+
+def changed(given: Fields, changes: Mapping[str, Any]) -> Fields:
+    """Return a recipe or protocol with other values of some fields; raise click.BadParameter."""
+    try:
+        made: Fields = type(given).from_dict({**given.to_dict(), **changes})
+    except (RecipeError, LatencyError) as error:
+        raise click.BadParameter(
+            f"{error}; VALUE is JSON, such as true, 0.5 or [0.5, 0.5, 0.5], or else text",
+            param_hint="--set",
+        ) from error
+    return made
+
+
+def _preset(context: click.Context, option: click.Parameter, name: str) -> Recipe:
+    try:
+        return preset(name)
+    except RecipeError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _changes(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{text!r}: FIELD=VALUE such as precision=bf16 is allowed")
+        if name in changes:
+            raise click.BadParameter(f"{name} is given twice; give each field once")
+        changes[name] = _value(value)
+    return changes
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,1 @@
+"""Commands that have jobs trained or measured, and hold them back."""

@@ -1,0 +1,1 @@
+"""The device of a worker: its GPU, its slot, its lock."""

@@ -1,0 +1,1 @@
+"""The processes of a node: a launcher, its children, signals between them."""

@@ -1,0 +1,1 @@
+"""The queue: the two ends that know Celery and Redis, and Flower between them."""

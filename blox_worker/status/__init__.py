@@ -1,0 +1,1 @@
+"""How runs, jobs, workers and servers do: as values, as text and as metrics."""

@@ -1,0 +1,1 @@
+"""The sweep of `blox tune-gpu`."""
