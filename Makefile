@@ -81,8 +81,8 @@ screenshots: setup ## Take the pictures in docs/images anew: Flower's, and those
 	@.ci/need browser
 	@echo "== make screenshots: a simulated run in Flower, and a simulated release, in a headless Chromium"
 	$(BIN)/python .ci/requirements.py screenshots | $(BIN)/python -m pip install --quiet -c constraints.txt -r /dev/stdin
-	OMP_NUM_THREADS=1 $(BIN)/python -m docs.screenshots
-	OMP_NUM_THREADS=1 $(BIN)/python -m docs.report_pictures
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.contributing.screenshots
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.contributing.report_pictures
 
 clean: ## Remove the virtual environment and everything that was built
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""A trainer as one writes it from the recipe's table in `docs/training.md`: the engine's peer.
+"""A trainer as one writes it from the table in `docs/explanation/training.md`: the engine's peer.
 
 It shares values (recipe, data, scores) and the model with the engine, and no code of a training:
 torchvision's transforms of PIL images, a DataLoader, eager steps, contiguous tensors.

@@ -1,6 +1,6 @@
 """Latencies of all architectures, from measurements of some: a constant and a part of each cell.
 
-`docs/decisions/0017-latency-predictor.md` has what was tried and measured.
+`docs/explanation/decisions/0017-latency-predictor.md` has what was tried and measured.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How the latency of an architecture is measured: every number of it, in one value.
 
-A protocol describes; it builds no model and needs no torch. `docs/latency.md` has the reasons.
+A protocol describes; it builds no model and needs no torch. `docs/explanation/latency.md` has the
+reasons.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Compiling what networks are made of, once for all of them.
 
 Rounds of ops, reductions and the stem are compiled, each on its own; every further network of the
-process finds them. `docs/training.md` says under "Compiled blocks" what that costs and saves.
+process finds them. `docs/explanation/training.md` says under "Compiled blocks" what
+that costs and saves.
 """
 
 from __future__ import annotations

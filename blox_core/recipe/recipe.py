@@ -1,7 +1,7 @@
 """How an architecture is trained: every number of it, in one value.
 
 A recipe describes; it neither builds a model nor opens a file, and needs no torch.
-`docs/training.md` has the source of every number of the presets.
+`docs/explanation/training.md` has the source of every number of the presets.
 """
 
 from __future__ import annotations

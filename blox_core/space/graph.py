@@ -81,7 +81,7 @@ def minimal(graph: Graph) -> Graph | None:
 def graph_hash(graph: Graph) -> str:
     """Return the published hash of a graph, 32 hex digits.
 
-    Source: the hash of the published Blox, restated in `docs/search-space.md`.
+    Source: the hash of the published Blox, restated in `docs/reference/search-space.md`.
     """
     predecessors = graph.predecessors()
     digests = [

@@ -1,4 +1,4 @@
-"""The query API: a release as a data set, in memory; `docs/query-api.md` describes it."""
+"""The query API: a release as a data set, in memory; `docs/reference/query-api.md` describes it."""
 
 from blox_store.dataset.benchmarking import BenchmarkingDataset, Devices
 from blox_store.dataset.budget import Budget, Simulated

@@ -23,8 +23,9 @@ _FILE_KEYS = ("format", "column_types")
 class Table:
     """One release file in memory.
 
-    `header` is the mapping of `docs/release-format.md` without `format` and `column_types`, which
-    belong to a file; `columns` stand in the header's order, `model_hash` first.
+    `header` is the mapping of `docs/reference/release-format.md` without `format` and
+    `column_types`, which belong to a file; `columns` stand in the header's order, `model_hash`
+    first.
     """
 
     header: Mapping[str, Any]

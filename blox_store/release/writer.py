@@ -28,7 +28,7 @@ def write_blocks(path: Path, format: str, summary: TableSummary, blocks: Iterabl
     """Write a release file in the format `blox`, `csv`, `pickle` or `parquet`, whole or not at all.
 
     `blocks` are those that `summary` has seen, in the same order; one at a time is in memory. Values
-    are equal in all formats: rounded as docs/release-format.md says, and nothing else.
+    are equal in all formats: rounded as docs/reference/release-format.md says, and nothing else.
     Raises `NotEncodable` if the blocks are others than those summed up, `ReleaseError` where the
     file cannot be written, `ExtraMissing` for parquet without pyarrow.
     """

@@ -1,6 +1,6 @@
 """The Celery application: the queue between scheduler and workers, and how Redis is to be used.
 
-`docs/decisions/0008-queue-settings.md` has the reason of every setting.
+`docs/explanation/decisions/0008-queue-settings.md` has the reason of every setting.
 """
 
 from __future__ import annotations

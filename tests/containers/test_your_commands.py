@@ -6,7 +6,7 @@ import pytest
 
 from tests.containers.stack import RAN, ROOT
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "cluster.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "how-to" / "cluster.md")
 BLOCK = re.compile(r"^```shell\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Where there is no GPU; addresses, commits, and what is measured are a test's own.
 OWN = re.compile(

@@ -1,4 +1,4 @@
-"""The commands of docs/benchmarks.md run in a tiny form, and print, write and judge the same."""
+"""The commands of docs/reference/benchmarks.md print, write and judge the same in a tiny form."""
 
 import json
 import re
@@ -34,8 +34,8 @@ def checkout():
 
 
 def documented():
-    """Return the commands of docs/benchmarks.md, by the part that each measures."""
-    lines = COMMAND.findall((ROOT / "docs" / "benchmarks.md").read_text())
+    """Return the commands of docs/reference/benchmarks.md, by the part that each measures."""
+    lines = COMMAND.findall((ROOT / "docs" / "reference" / "benchmarks.md").read_text())
     return {line.split()[2]: line for line in lines}
 
 

@@ -45,7 +45,7 @@ def named(page):
 
 
 def pages_with_long_ones_marked():
-    long = (ROOT / "README.md", ROOT / "docs" / "commands.md")
+    long = (ROOT / "README.md", ROOT / "docs" / "reference" / "commands.md")
     marked = {page: [pytest.mark.long] if page in long else [] for page in PAGES}
     return [pytest.param(page, marks=marks, id=named(page)) for page, marks in marked.items()]
 
@@ -96,7 +96,7 @@ def test_links_between_pages_lead_somewhere(page):
 
 
 def test_every_command_option_and_setting_is_described():
-    described = (ROOT / "docs" / "commands.md").read_text()
+    described = (ROOT / "docs" / "reference" / "commands.md").read_text()
     commands = {
         f"blox {name}": blox_command.get_command(None, name)
         for name in blox_command.list_commands(None)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.servers import free_port, wait_until
 
-PAGE = Path(__file__).parents[2] / "docs" / "flower.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "flower.md"
 LARGEST_BYTES = 150_000
 
 
@@ -37,9 +37,9 @@ def test_the_commands_of_the_page_serve_flower(commands, redis_url):
 
 
 def test_the_pictures_are_small_and_shown():
-    shown = re.findall(r"!\[[^]]+\]\((images/[^)]+)\)", PAGE.read_text())
-    files = [PAGE.parent / name for name in shown]
-    assert sorted(files) == sorted((PAGE.parent / "images").glob("flower-*.png"))
+    shown = re.findall(r"!\[[^]]+\]\((\.\./images/[^)]+)\)", PAGE.read_text())
+    files = [(PAGE.parent / name).resolve() for name in shown]
+    assert sorted(files) == sorted((PAGE.parents[1] / "images").glob("flower-*.png"))
     assert len(files) == 3
     for file in files:
         assert file.stat().st_size < LARGEST_BYTES

@@ -19,7 +19,7 @@ from tests.prometheus import MONITORING, Prometheus, prometheus
 from tests.servers import free_port, own_postgres, own_redis
 
 ROOT = MONITORING.parent
-PAGE = ROOT / "docs" / "monitoring.md"
+PAGE = ROOT / "docs" / "how-to" / "monitoring.md"
 GPU_WORKER = "gpu9@elsewhere"  # this machine has no GPU: what its worker would write is written
 MEASURED = WorkerFigures(
     images_per_s=50_000.0,

@@ -17,7 +17,7 @@ from tests.commands import environment
 from tests.results import claimed, made_up_result, made_up_run
 from tests.servers import wait_until
 
-COMMANDS_PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
+COMMANDS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
 TRACEBACK = 'Traceback (most recent call last):\n  File "x.py"\nBoom: x in [/data]'
 WATCH = "blox status --watch --every 0.05"
 

@@ -34,7 +34,7 @@ _ROWS_BYTES: Final = 4
 _READ_BYTES: Final = 64 * 1024
 _PIECE_BYTES: Final = 256 * 1024  # inflated and decoded while it is in the processor's cache
 _MOST_NARROW: Final = 2**16 - 1  # images whose counts the codec holds in two bytes
-_LEVEL: Final = 1  # of ISA-L, see docs/decisions/0011-compression.md
+_LEVEL: Final = 1  # of ISA-L, see docs/explanation/decisions/0011-compression.md
 
 _Raw = tuple[NDArray[Any], NDArray[Any] | None, tuple[str, ...] | None]
 

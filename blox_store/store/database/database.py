@@ -42,8 +42,9 @@ class Database:
     Raises StoreError for another URL. Every transaction raises StoreUnavailable for what may be
     worth waiting for, such as a database that cannot be reached, is locked, read-only or has a full
     disk, and a plain StoreError for a statement that the database refuses, for want of rights or
-    because it is damaged. One connection to PostgreSQL is kept between transactions, and looked after before
-    each: to make one costs ten times as much as a heartbeat (`docs/decisions/0010`).
+    because it is damaged. One connection to PostgreSQL is kept between transactions, and looked
+    after before each: to make one costs ten times as much as a heartbeat
+    (`docs/explanation/decisions/0010-one-connection-per-worker.md`).
     """
 
     def __init__(self, url: str) -> None:

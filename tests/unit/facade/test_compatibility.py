@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[2]
-DOCS = TESTS.parent / "docs"
+REFERENCE = TESTS.parent / "docs" / "reference"
 TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
 every_page = pytest.mark.parametrize("page", ["compatibility.md", "query-api.md"])
 
 
 def text_of(page: str) -> str:
-    return (DOCS / page).read_text()
+    return (REFERENCE / page).read_text()
 
 
 @every_page

@@ -1,4 +1,4 @@
-"""`docs/query-api.md`: its examples give what they show, and it leaves no name out."""
+"""`docs/reference/query-api.md`: its examples give what they show, and it leaves no name out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import blox
 
-PAGE = Path(__file__).parents[3] / "docs" / "query-api.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "query-api.md"
 TEXT = PAGE.read_text()
 MODULES = (blox.search_space, blox.graph_utils, blox.io)
 

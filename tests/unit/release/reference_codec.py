@@ -1,7 +1,8 @@
 """The payload of a `.blox` file in plain Python, slow and readable: the oracle for the C++ codec.
 
-It follows docs/release-format.md sentence by sentence and shares no code with the package. Rows are
-lists of Python values, `types` maps each column, in order, to its type as a header writes it.
+It follows docs/reference/release-format.md sentence by sentence and shares no code with the
+package. Rows are lists of Python values, `types` maps each column, in order, to its type as a
+header writes it.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from selenium.webdriver.common.by import By
 from tests.cluster import Cluster, cluster
 from tests.servers import free_port, own_postgres, own_redis, wait_until
 
-IMAGES: Final = Path(__file__).parent / "images"
+IMAGES: Final = Path(__file__).parents[1] / "images"
 NODES: Final = {"node1": "0,1", "node2": "0,1"}
 JOBS: Final = 12  # a page of Flower has 15 rows
 PAGE: Final = "http://{}127.0.0.1:{}"

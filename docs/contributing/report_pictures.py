@@ -1,6 +1,7 @@
 """Make the pictures of `blox show` and `blox report` that the docs show, from a simulated release.
 
-`python -m docs.report_pictures show`, or `report`, makes one of them; without a word both.
+`python -m docs.contributing.report_pictures show`, or `report`, makes one of them; without a word
+both.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from blox_core.space import Architecture, random_indices
 from blox_store.export.exporter import Choice, export
 from blox_store.store import Store
 from blox_worker.new_run import make_run
-from docs.screenshots import IMAGES, browser
+from docs.contributing.screenshots import IMAGES, browser
 from tests.results import claimed
 
 ARCH_VEC: Final = "[[[2],[0,1,1,1]],[[1],[2,0,1,1]],[[0],[1,1,0,1]]]"
