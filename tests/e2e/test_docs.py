@@ -24,7 +24,6 @@ from blox_worker.settings import (
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 SETTINGS = (
     StoreSettings,
     WorkerSettings,
@@ -87,12 +86,6 @@ def test_the_python_examples_of_the_readme_run(commands, demo, tmp_path):
     checks = "assert d.val_acc(arch) > 0 and d.params(arch) > 0 and len(d) == 2\n"
     (tmp_path / "example.py").write_text(one_epoch + checks)
     commands.succeed("python example.py")
-
-
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_links_between_pages_lead_somewhere(page):
-    for target in LINK.findall(page.read_text()):
-        assert (page.parent / target).exists(), target
 
 
 def test_every_command_option_and_setting_is_described():

@@ -31,9 +31,3 @@ def test_the_tests_exist(page: str) -> None:
     for file, name in NAMED.findall(text_of(page)):
         found = [path for path in TESTS.rglob(file) if f"def {name}(" in path.read_text()]
         assert found, f"{file}::{name}"
-
-
-def test_the_files_that_are_named_exist() -> None:
-    paths = re.findall(r"`(tests/\S+\.py)`", text_of("compatibility.md"))
-    assert paths
-    assert all((TESTS.parent / path).is_file() for path in paths)
