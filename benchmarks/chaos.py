@@ -12,7 +12,7 @@ from typing import Final
 import psutil
 
 from benchmarks.world import LEASE_S, World
-from tests import faults
+from tests.support import faults
 
 _REDELIVERIES: Final = 3
 

@@ -15,7 +15,7 @@ from benchmarks.scale_rows import Measured
 from blox_store.store import Lease, Run
 from blox_store.store.database.database import Database
 from blox_store.store.jobs.jobs import Jobs
-from tests.servers import Server
+from tests.support.servers import Server
 
 FAR: Final = 10_000  # workers: more than can be measured here
 _PART: Final = "scale: what a connection costs, and what that means for more workers"

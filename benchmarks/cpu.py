@@ -10,7 +10,7 @@ from typing import Final
 
 import psutil
 
-from tests.servers import Server
+from tests.support.servers import Server
 
 _KB: Final = 1024
 

@@ -23,8 +23,8 @@ from blox_core.simulation import SIMULATED, SIMULATION_REVISION
 from blox_core.space import SPACE_SIZE
 from blox_store.store import FinishedRow, Store
 from blox_store.store.results.curves import pack_many
-from tests.commands import environment
-from tests.servers import own_postgres
+from tests.support.commands import environment
+from tests.support.servers import own_postgres
 
 SIZES: Final = (20_000, 91_125)
 MOST_S: Final = 45

@@ -19,7 +19,7 @@ from blox_worker.queue.broker import Broker
 from blox_worker.queue.celery_app import TASK, make_app
 from blox_worker.queue.scheduler import Scheduler
 from blox_worker.reaper import Reaper
-from tests.servers import own_redis
+from tests.support.servers import own_redis
 
 MOST_S: Final = 30
 MOST_MB: Final = 120

@@ -16,7 +16,7 @@ from blox_core.recipe import Recipe, preset
 from blox_core.result.metrics import Curves
 from blox_core.space import Architecture
 from blox_core.training import train
-from tests import reference_trainer
+from tests.support import reference_trainer
 
 ENGINE, REFERENCE = "engine", "reference"
 TRAINERS: Final = (ENGINE, REFERENCE)

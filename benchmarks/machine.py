@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from tests.servers import postgres_version
+from tests.support.servers import postgres_version
 
 IDLE_LOAD_PER_CORE: Final = 0.5
 

@@ -10,7 +10,7 @@ from typing import Final
 import psycopg
 from sqlalchemy.engine import make_url
 
-from tests.servers import Server, own_postgres, wait_until
+from tests.support.servers import Server, own_postgres, wait_until
 
 MAX_CONNECTIONS: Final = 1200
 MOST_WORKERS: Final = MAX_CONNECTIONS - 100  # the rest is for the superuser and the scheduler

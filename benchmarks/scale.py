@@ -28,7 +28,7 @@ from blox_store.store import JobState, Lease, Run, Store
 from blox_store.store.database.database import Database
 from blox_store.store.jobs.jobs import Jobs
 from blox_store.store.workers import Workers
-from tests.servers import Server
+from tests.support.servers import Server
 
 FLEETS: Final = (100, 300, 1000)
 _PROCESSES: Final = 4

@@ -21,8 +21,8 @@ from benchmarks.status_check import Look, look, look_at_still
 from benchmarks.verdict import Recovery, Verdict, judge, recoveries
 from benchmarks.world import World
 from blox_store.store import JobState
-from tests import cluster as clusters
-from tests.servers import own_postgres, own_redis
+from tests.support import cluster as clusters
+from tests.support.servers import own_postgres, own_redis
 
 EPOCHS: Final = 3
 LAUNCHERS: Final = 2

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import psycopg
 
 from benchmarks.world import World
-from tests.commands import Commands
-from tests.servers import wait_until
+from tests.support.commands import Commands
+from tests.support.servers import wait_until
 
 ENDED = ("succeeded", "diverged", "failed")
 _BY_STATE = "SELECT state, count(*) FROM jobs WHERE run_id = %s GROUP BY state"

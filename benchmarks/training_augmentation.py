@@ -18,8 +18,8 @@ from blox_core.data.noise import noise
 from blox_core.randomness import epoch_order
 from blox_core.recipe import Recipe, preset
 from blox_core.training.batches import Batches
-from tests import pil_augmentation
-from tests.reference_trainer import LabelledImages
+from tests.support import pil_augmentation
+from tests.support.reference_trainer import LabelledImages
 
 PART: Final = "augmentation"
 SEED: Final = 1

@@ -22,7 +22,7 @@ from blox_core.training.replay import runner
 from blox_core.training.steps import TrainingStep
 from blox_core.training.tally import Tally
 from blox_core.training.trainer import initial_model
-from tests.reference_trainer import ReferenceTrainer
+from tests.support.reference_trainer import ReferenceTrainer
 
 PART: Final = "step"
 SEED: Final = 1

@@ -16,7 +16,7 @@ from blox_core.recipe import Recipe, preset
 from blox_core.space import SPACE_SIZE, Architecture
 from blox_core.throughput import Load, Throughput, measure
 from blox_core.training.trainer import initial_model
-from tests.reference_trainer import ReferenceTrainer
+from tests.support.reference_trainer import ReferenceTrainer
 
 MODELS: Final = "models"
 JOBS: Final = "jobs"

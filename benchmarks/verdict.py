@@ -14,7 +14,7 @@ from blox_core.simulation import simulated_result
 from blox_core.space import Architecture
 from blox_store.store import JobState, ResultRow, Run, Store
 from blox_store.store.results.curves import LOSS_DECIMALS, rounded_loss
-from tests.cluster import CURVES
+from tests.support.cluster import CURVES
 
 _DUPLICATED = """
 SELECT count(*) FROM

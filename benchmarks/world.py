@@ -12,9 +12,9 @@ from typing import Final
 import psutil
 
 from blox_store.store import Run
-from tests import faults
-from tests.cluster import Cluster
-from tests.servers import wait_until
+from tests.support import faults
+from tests.support.cluster import Cluster
+from tests.support.servers import wait_until
 
 SCHEDULERS: Final = 2
 # Trainings take no time, so that all of it goes into what is to be tested.

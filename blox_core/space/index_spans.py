@@ -42,14 +42,11 @@ def _parsed(parts: Iterable[str], *, in_order: bool) -> NDArray[np.int64]:
     for part in parts:
         match = _SPAN.fullmatch(part)
         if match is None:
-            raise ValueError(
-                f"{part[:40]!r}: arch indices as numbers and ranges such as 0-9,77 are allowed"
-            )
+            raise ValueError(f"{part[:40]!r} must be arch indices such as 0-9,77")
         first, last = int(match[1]), int(match[2] or match[1])
         if not after < first <= last < SPACE_SIZE:
             raise ValueError(
-                f"{part[:40]!r}: arch indices from 0 to {SPACE_SIZE - 1}, the smaller first, "
-                "are allowed"
+                f"{part[:40]!r} must be arch indices from 0 to {SPACE_SIZE - 1}, the smaller first"
             )
         found[first : last + 1] = True
         after = last if in_order else after

@@ -25,7 +25,7 @@ from blox_store.export.exporter import Choice, export
 from blox_store.store import Store
 from blox_worker.new_run import make_run
 from docs.contributing.screenshots import IMAGES, browser
-from tests.results import claimed
+from tests.support.results import claimed
 
 ARCH_VEC: Final = "[[[2],[0,1,1,1]],[[1],[2,0,1,1]],[[0],[1,1,0,1]]]"
 SEEDS: Final = (0, 1)

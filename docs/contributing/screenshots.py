@@ -17,8 +17,8 @@ from PIL import Image
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 
-from tests.cluster import Cluster, cluster
-from tests.servers import free_port, own_postgres, own_redis, wait_until
+from tests.support.cluster import Cluster, cluster
+from tests.support.servers import free_port, own_postgres, own_redis, wait_until
 
 IMAGES: Final = Path(__file__).parents[1] / "images"
 NODES: Final = {"node1": "0,1", "node2": "0,1"}

@@ -14,9 +14,9 @@ from datetime import datetime
 import pytest
 
 import blox
-from tests.certificates import made_certificate
 from tests.containers.stack import IMAGE, PROJECT, Stack, copied_checkout
-from tests.servers import wait_until
+from tests.support.certificates import made_certificate
+from tests.support.servers import wait_until
 
 LONG_RUNNING = ["redis", "postgres", "scheduler", "worker", "flower"]
 JOBS = 6

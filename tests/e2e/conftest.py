@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.commands import DEMO, Commands
-from tests.made_once import made_once
+from tests.support.commands import DEMO, Commands
+from tests.support.made_once import made_once
 
 
 @pytest.fixture

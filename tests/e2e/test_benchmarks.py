@@ -9,7 +9,7 @@ import pytest
 from benchmarks.fleet import Plan
 from benchmarks.report import shown
 from benchmarks.scale import Fleet
-from tests.commands import Commands
+from tests.support.commands import Commands
 
 ROOT = Path(__file__).parents[2]
 COMMAND = re.compile(r"`(python benchmarks/(?:queue|codec)\.py [^`]*)`")

@@ -10,8 +10,8 @@ import pytest
 import blox
 from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_store.store import Store
-from tests.results import claimed, made_up_result, made_up_run
-from tests.servers import wait_until
+from tests.support.results import claimed, made_up_result, made_up_run
+from tests.support.servers import wait_until
 
 EXPORT = "python -m blox_store.export"
 VERIFY = "python -m blox_store.verify"
@@ -142,7 +142,7 @@ def test_the_database_may_come_from_the_environment(commands, tmp_path):
         ("blox init --recipe digits --seed 0 --set lr=0", 2, "lr = 0: a float above 0 is allowed"),
         ("blox init --recipe digits --seed -1", 2, "-1 is not in the range"),
         ("blox init --recipe digits --seed 0 --indices 91125", 2, "arch indices from 0 to 91124"),
-        ("blox init --recipe digits --seed 0 --indices a-b", 2, "numbers and ranges such as"),
+        ("blox init --recipe digits --seed 0 --indices a-b", 2, "must be arch indices such as"),
         ("blox init --recipe digits --seed 0 --trainer x", 2, "'x' is not one of 'torch', 'sim"),
         ("blox init --recipe digits --seed 0 --priority 10", 2, "10 is not in the range 0<=x<=9"),
         ("blox train --local", 1, "holds no Blox store; make one by 'blox init'"),

@@ -11,8 +11,8 @@ import pytest
 import blox
 from blox_store.release.names import ALL_FORMATS
 from blox_worker.demo import DEMO_INDICES
-from tests.commands import DEMO
-from tests.servers import wait_until
+from tests.support.commands import DEMO
+from tests.support.servers import wait_until
 
 FINISHED = re.compile(r"^a\d{5} val ", re.MULTILINE)
 

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from blox_store.store import JobState, Store
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 README = Path(__file__).parents[2] / "README.md"
 LONG_RUNNING = ("blox scheduler", "blox worker", "blox status --watch")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.servers import free_port, wait_until
+from tests.support.servers import free_port, wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "flower.md"
 LARGEST_BYTES = 150_000

@@ -15,10 +15,10 @@ import pytest
 from flower.urls import handlers
 
 from blox_store.store import Store
-from tests import faults
-from tests.cluster import SEED, Cluster, cluster
-from tests.flower_pages import FlowerPages
-from tests.servers import free_port, own_postgres, own_redis
+from tests.support import faults
+from tests.support.cluster import SEED, Cluster, cluster
+from tests.support.flower_pages import FlowerPages
+from tests.support.servers import free_port, own_postgres, own_redis
 
 REDIS_PASSWORD = "never/to be:seen"
 CREDENTIALS = "lab:nor this"

@@ -14,8 +14,8 @@ from blox_core.training import training_identity
 from blox_store.release.names import scan_folder
 from blox_store.release.reader import read_table
 from blox_store.store import JobState, Store
-from tests.commands import Commands
-from tests.servers import wait_until
+from tests.support.commands import Commands
+from tests.support.servers import wait_until
 
 INDEX = 18639
 KILLS = 5

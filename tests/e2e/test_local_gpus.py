@@ -14,8 +14,8 @@ from blox_core.recipe import preset
 from blox_core.simulation import simulated_result
 from blox_core.space import Architecture
 from blox_store.store import JobState, Store
-from tests.results import made_up_run
-from tests.servers import wait_until
+from tests.support.results import made_up_run
+from tests.support.servers import wait_until
 
 HOST = socket.gethostname()
 WORKERS = {f"gpu0@{HOST}", f"gpu1@{HOST}"}

@@ -16,9 +16,9 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from blox_store.store import Run
-from tests import faults
-from tests.cluster import Cluster, cluster
-from tests.servers import free_port, own_postgres, own_redis
+from tests.support import faults
+from tests.support.cluster import Cluster, cluster
+from tests.support.servers import free_port, own_postgres, own_redis
 
 REDIS_PASSWORD = "never/to be:seen"
 POSTGRES_PASSWORD = "nor-this"

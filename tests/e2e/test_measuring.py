@@ -4,10 +4,10 @@ import json
 
 import blox
 from blox_store.store import JobState, Store
-from tests.cluster import cluster
-from tests.latencies import measured
-from tests.results import claimed, made_up_result, made_up_run
-from tests.servers import own_postgres, own_redis
+from tests.support.cluster import cluster
+from tests.support.latencies import measured
+from tests.support.results import claimed, made_up_result, made_up_run
+from tests.support.servers import own_postgres, own_redis
 
 # A protocol whose measurements take milliseconds.
 QUICK = {

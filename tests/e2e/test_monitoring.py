@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from blox_store.store import Store, WorkerFigures
-from tests.cluster import Cluster, cluster
-from tests.prometheus import MONITORING, Prometheus, prometheus
-from tests.servers import free_port, own_postgres, own_redis
+from tests.support.cluster import Cluster, cluster
+from tests.support.prometheus import MONITORING, Prometheus, prometheus
+from tests.support.servers import free_port, own_postgres, own_redis
 
 ROOT = MONITORING.parent
 PAGE = ROOT / "docs" / "how-to" / "monitoring.md"

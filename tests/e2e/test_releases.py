@@ -13,9 +13,9 @@ from blox_core.simulation import SIMULATED, simulated_result
 from blox_core.space import Architecture
 from blox_store.store import JobState, Store
 from blox_store.verify.verification import verify
-from tests.releases import SHAPE, contents
-from tests.results import claimed, made_up_run
-from tests.servers import wait_until
+from tests.support.releases import SHAPE, contents
+from tests.support.results import claimed, made_up_run
+from tests.support.servers import wait_until
 
 EXPORT = "python -m blox_store.export --simulated --out release"
 JOBS = 400

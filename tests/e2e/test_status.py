@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from blox_store.store import Store
-from tests.commands import environment
-from tests.results import claimed, made_up_result, made_up_run
-from tests.servers import wait_until
+from tests.support.commands import environment
+from tests.support.results import claimed, made_up_result, made_up_run
+from tests.support.servers import wait_until
 
 COMMANDS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
 TRACEBACK = 'Traceback (most recent call last):\n  File "x.py"\nBoom: x in [/data]'

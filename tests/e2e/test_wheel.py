@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import environment
-from tests.made_once import made_once
+from tests.support.commands import environment
+from tests.support.made_once import made_once
 
 ROOT = Path(__file__).parents[2]
 INTERPRETER = Path("venv/bin/python")

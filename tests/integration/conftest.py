@@ -3,7 +3,7 @@
 import pytest
 
 from blox_store.store import Store
-from tests.job_runs import execute, make_run, make_worker, stored
+from tests.support.job_runs import execute, make_run, make_worker, stored
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from blox_store.store import DueJob, Run
 from blox_worker.errors import BrokerUnavailable
 from blox_worker.queue.broker import Broker
 from blox_worker.queue.celery_app import make_app
-from tests.queue_messages import emptied, taken
+from tests.support.queue_messages import emptied, taken
 
 STORE, OTHER_STORE = "a" * 32, "b" * 32
 NOBODY = "redis://:secret@127.0.0.1:1/0"

@@ -6,9 +6,9 @@ from blox_store.store import Store
 from blox_worker.device.gpus import measuring
 from blox_worker.errors import Unhealthy
 from blox_worker.status.health import check_scheduler, check_store, check_workers
-from tests.latencies import measuring_run
-from tests.servers import wait_until
-from tests.store_jobs import LONG_S, SHORT_S, make_run, start
+from tests.support.latencies import measuring_run
+from tests.support.servers import wait_until
+from tests.support.store_jobs import LONG_S, SHORT_S, make_run, start
 
 HOST = "node1"
 

@@ -22,9 +22,9 @@ from blox_store.release.writer import write_table
 from blox_store.release_folder.manifest import sha256_of
 from blox_store.store import JobState, Store, schema
 from blox_store.verify.verification import first_difference, verify
-from tests.latencies import measure_all
-from tests.releases import SHAPE, add_costs, contents, finished_run, payload
-from tests.results import claimed, made_up_run
+from tests.support.latencies import measure_all
+from tests.support.releases import SHAPE, add_costs, contents, finished_run, payload
+from tests.support.results import claimed, made_up_run
 
 DIGITS = replace(preset("digits"), epochs=2)
 CIFAR = preset("cifar100")

@@ -15,7 +15,7 @@ from blox_core.recipe import preset
 from blox_store.store import JobState, NoClaim, Store, schema
 from blox_worker.job.attempt import Ending
 from blox_worker.on_disk.checkpoints import job_stem
-from tests.job_runs import (
+from tests.support.job_runs import (
     INDEX,
     assert_same_result,
     checkpoint_files,
@@ -25,9 +25,9 @@ from tests.job_runs import (
     make_worker,
     stored,
 )
-from tests.results import made_up_result
-from tests.servers import wait_until
-from tests.tiny import TINY
+from tests.support.results import made_up_result
+from tests.support.servers import wait_until
+from tests.support.tiny import TINY
 
 SAVE = Checkpoint.save
 

@@ -9,7 +9,7 @@ import pytest
 from blox_core.errors import DatasetMissing
 from blox_core.recipe import preset
 from blox_worker.job_log import log_refusal
-from tests.job_runs import INDEX, execute, make_run, make_worker
+from tests.support.job_runs import INDEX, execute, make_run, make_worker
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from blox_worker.commands.train.worker import _work
 from blox_worker.errors import DeviceMissing
 from blox_worker.processes.lifeline import USELESS, ChildLine, Lifeline
 from blox_worker.worker.session import train_launched
-from tests.job_runs import make_run, make_worker
+from tests.support.job_runs import make_run, make_worker
 
 LOST_GPU = "cuda:99"
 

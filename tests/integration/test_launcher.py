@@ -10,8 +10,8 @@ import pytest
 from blox_worker.device.gpus import Slot
 from blox_worker.processes.launcher import launch
 from blox_worker.settings import WorkerSettings
-from tests.launched import BACKOFF, SLOTS, Launched
-from tests.servers import wait_until
+from tests.support.launched import BACKOFF, SLOTS, Launched
+from tests.support.servers import wait_until
 
 
 @pytest.fixture

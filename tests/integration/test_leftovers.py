@@ -13,8 +13,8 @@ from blox_worker.on_disk.outbox import Outbox, clear_leftovers
 from blox_worker.processes.lifeline import ChildLine, Lifeline
 from blox_worker.queue.message import MessageHandler
 from blox_worker.worker.loop import train_locally
-from tests.job_runs import checkpoint_files, make_run
-from tests.results import claimed, made_up_result
+from tests.support.job_runs import checkpoint_files, make_run
+from tests.support.results import claimed, made_up_result
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from blox_worker.processes.lifeline import ChildLine, Lifeline
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ from blox_worker.errors import WorkerSuspected
 from blox_worker.job.attempt import Ending
 from blox_worker.reaper import Reaper
 from blox_worker.worker.loop import train_locally
-from tests.job_runs import (
+from tests.support.job_runs import (
     assert_same_result,
     claim_for_another,
     make_run,
     make_worker,
     stored,
 )
-from tests.servers import wait_until
-from tests.tiny import TINY
+from tests.support.servers import wait_until
+from tests.support.tiny import TINY
 
 
 class Listener:

@@ -10,10 +10,10 @@ from sqlalchemy.engine import make_url
 
 from blox_store.store import Store
 from blox_worker.job.attempt import Ending
-from tests.job_runs import INDEX, execute, make_run, stored
-from tests.lossy_proxy import CLAIM, lossy_proxy
-from tests.servers import own_postgres
-from tests.tiny import TINY
+from tests.support.job_runs import INDEX, execute, make_run, stored
+from tests.support.lossy_proxy import CLAIM, lossy_proxy
+from tests.support.servers import own_postgres
+from tests.support.tiny import TINY
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from blox_worker.device.lock import DeviceLock
 from blox_worker.errors import DeviceBusy
 from blox_worker.job.attempt import Ending
 from blox_worker.worker.loop import train_locally
-from tests.job_runs import execute, make_worker
-from tests.latencies import measured, measuring_run
+from tests.support.job_runs import execute, make_worker
+from tests.support.latencies import measured, measuring_run
 
 QUICK = replace(
     preset("torch-cpu"),

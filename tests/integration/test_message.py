@@ -14,8 +14,8 @@ from blox_store.exit_codes import FAILURE
 from blox_store.store import JobState, schema
 from blox_worker.processes.lifeline import USELESS, ChildLine, Lifeline
 from blox_worker.queue.message import Fate, MessageHandler
-from tests.job_runs import INDEX, make_run, make_worker
-from tests.tiny import TINY
+from tests.support.job_runs import INDEX, make_run, make_worker
+from tests.support.tiny import TINY
 
 ONE_EPOCH = replace(TINY, epochs=1)
 

@@ -16,8 +16,8 @@ from blox_worker.queue.broker import Broker
 from blox_worker.queue.celery_app import make_app
 from blox_worker.status.metrics import ClusterCollector, serving
 from blox_worker.status.question import THREAD
-from tests.results import claimed, made_up_result, made_up_run
-from tests.servers import free_port, own_postgres, own_redis, wait_until
+from tests.support.results import claimed, made_up_result, made_up_run
+from tests.support.servers import free_port, own_postgres, own_redis, wait_until
 
 LEASE_S = 60.0
 SECRET = "geheim"

@@ -8,7 +8,7 @@ import pytest
 from blox_store import command_line
 from blox_store.store import JobState, Store
 from blox_worker.commands import command
-from tests.results import claimed, made_up_run
+from tests.support.results import claimed, made_up_run
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def typed(store, capsys):
         ("blox retry 99", 1, "1 job has not failed: 99;"),
         ("blox retry", 2, "either INDICES such as 0-9,77 or --all is allowed"),
         ("blox retry 0 --all", 2, "either INDICES such as 0-9,77 or --all is allowed"),
-        ("blox retry a-b", 2, "numbers and ranges such as"),
+        ("blox retry a-b", 2, "must be arch indices such as"),
         ("blox retry --all --priority 10", 2, "10 is not in the range 0<=x<=9"),
         ("blox retry --all --run 2", 1, "no run with id 2; the store has run 1"),
         ("blox status --run 2", 1, "no run with id 2; the store has run 1: digits"),

@@ -11,7 +11,7 @@ from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import NoClaim, schema
 from blox_worker.job.attempt import Ending
 from blox_worker.on_disk.outbox import Outbox
-from tests.job_runs import (
+from tests.support.job_runs import (
     assert_same_result,
     checkpoint_files,
     execute,
@@ -19,7 +19,7 @@ from tests.job_runs import (
     make_worker,
     stored,
 )
-from tests.tiny import TINY
+from tests.support.tiny import TINY
 
 
 @pytest.fixture

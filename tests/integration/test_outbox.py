@@ -12,8 +12,8 @@ from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState, Store
 from blox_worker.on_disk.checkpoints import checkpoint_path
 from blox_worker.on_disk.outbox import Outbox
-from tests.job_runs import stored
-from tests.results import claimed, made_up_result, made_up_run
+from tests.support.job_runs import stored
+from tests.support.results import claimed, made_up_result, made_up_run
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import threading
 from blox_worker.device.gpu_load import GpuLoad
 from blox_worker.worker import presence as presence_module
 from blox_worker.worker.presence import Presence
-from tests.job_runs import execute, make_run, make_worker
-from tests.servers import wait_until
+from tests.support.job_runs import execute, make_run, make_worker
+from tests.support.servers import wait_until
 
 
 def figures(store):

@@ -7,7 +7,7 @@ import pytest
 
 from blox_store.store import JobState, NoClaim
 from blox_worker.job.attempt import Ending
-from tests.job_runs import INDEX, assert_same_result, execute, make_run, stored
+from tests.support.job_runs import INDEX, assert_same_result, execute, make_run, stored
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from blox_worker.status.job_list import listed_jobs
 from blox_worker.status.job_view import job_lines, trouble_lines
 from blox_worker.status.run_status import store_status
 from blox_worker.status.status_view import status_view
-from tests.results import claimed, made_up_result, made_up_run
+from tests.support.results import claimed, made_up_result, made_up_run
 
 TRACEBACK = "Traceback\n  in postgresql://u:geheim@h/db\nBoom: redis://:geheim@h"
 

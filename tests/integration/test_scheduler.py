@@ -21,9 +21,9 @@ from blox_worker.queue.broker import Broker
 from blox_worker.queue.celery_app import make_app
 from blox_worker.queue.scheduler import Scheduler
 from blox_worker.reaper import Reaper
-from tests.queue_messages import emptied, taken
-from tests.servers import wait_until
-from tests.store_jobs import LONG_S, SHORT_S, claim, expire, fail, job, make_run
+from tests.support.queue_messages import emptied, taken
+from tests.support.servers import wait_until
+from tests.support.store_jobs import LONG_S, SHORT_S, claim, expire, fail, job, make_run
 
 SHAPE = {"stem_channels": 16, "classes": 10, "resolution": 32}
 INDICES = [9, 2, 7, 4]

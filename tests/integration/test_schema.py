@@ -15,7 +15,7 @@ from blox_store.errors import SchemaMismatch, StoreError, StoreUnavailable
 from blox_store.store import Store, schema
 from blox_store.store.database import revision
 from blox_store.store.database.database import Database
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(database_url):

@@ -11,7 +11,7 @@ from blox_store.errors import SchemaMismatch
 from blox_store.store import JobState, Store, WorkerFigures, schema
 from blox_store.store.database import revision
 from blox_store.store.database.database import Database
-from tests.store_jobs import A, claim, fail, job
+from tests.support.store_jobs import A, claim, fail, job
 
 RUN = "INSERT INTO runs VALUES (1, 'digits', '{}', 'f', 0, 'torch', 1, false, 0)"
 JOBS = (

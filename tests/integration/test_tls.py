@@ -11,10 +11,10 @@ from blox_store.store import Store
 from blox_worker.errors import BrokerUnavailable
 from blox_worker.queue.broker import Broker
 from blox_worker.queue.celery_app import make_app
-from tests.certificates import made_certificate
-from tests.queue_messages import taken
-from tests.servers import free_port, own_postgres, own_redis
-from tests.store_jobs import make_run
+from tests.support.certificates import made_certificate
+from tests.support.queue_messages import taken
+from tests.support.servers import free_port, own_postgres, own_redis
+from tests.support.store_jobs import make_run
 
 PASSWORD = "p@ss:w/rd"
 STORE_ID = "0123456789abcdef"

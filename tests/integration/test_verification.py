@@ -15,7 +15,7 @@ from blox_store.release.reader import read_table
 from blox_store.release.writer import write_table
 from blox_store.store import Store
 from blox_store.verify.verification import first_difference, verify
-from tests.releases import add_costs, finished_run
+from tests.support.releases import add_costs, finished_run
 
 DIGITS = replace(preset("digits"), epochs=2)
 

@@ -12,9 +12,9 @@ import redis
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from tests import cluster as clusters
-from tests.cluster import Cluster
-from tests.servers import Server, own_postgres, own_redis
+from tests.support import cluster as clusters
+from tests.support.cluster import Cluster
+from tests.support.servers import Server, own_postgres, own_redis
 
 _database_numbers = count()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import redis
 
 from blox_store.store import JobState, Run
-from tests import faults
-from tests.cluster import Cluster
+from tests.support import faults
+from tests.support.cluster import Cluster
 
 SLOWLY = {"BLOX_SIMULATED_EPOCH_S": "0.4"}
 

@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from blox_store.store import JobState
-from tests import faults
+from tests.support import faults
 
 EPOCHS = 25
 

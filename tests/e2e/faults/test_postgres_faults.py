@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from blox_store.store import Run
-from tests import faults
-from tests.cluster import PACE, Cluster
-from tests.lossy_proxy import lossy_proxy
+from tests.support import faults
+from tests.support.cluster import PACE, Cluster
+from tests.support.lossy_proxy import lossy_proxy
 
 SLOWLY = {"BLOX_SIMULATED_EPOCH_S": "0.4"}
 KILLED_BY_SIGNAL = 128

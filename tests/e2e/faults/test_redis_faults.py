@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from blox_store.store import JobState, Run
-from tests import faults
-from tests.cluster import Cluster
+from tests.support import faults
+from tests.support.cluster import Cluster
 
 SLOWLY = {"BLOX_SIMULATED_EPOCH_S": "0.4"}
 IMPATIENT = {"BLOX_BROKER_TIMEOUT_S": "1"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 
 from blox_store.store import Run
-from tests import faults
-from tests.cluster import Cluster
+from tests.support import faults
+from tests.support.cluster import Cluster
 
 # An epoch lasts long enough to be seen: heartbeats, which report it, come every 0.5 s.
 STANDS_BY = "stands by"

@@ -11,8 +11,8 @@ from blox_store.store import JobState
 from blox_worker.on_disk.checkpoints import job_stem
 from blox_worker.on_disk.outbox import Outbox
 from blox_worker.wording import name_of
-from tests import faults
-from tests.results import claimed
+from tests.support import faults
+from tests.support.results import claimed
 
 EPOCHS = 25
 LONG_LEASE = {"BLOX_LEASE_S": "600"}  # whatever is given back was not waited for

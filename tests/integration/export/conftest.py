@@ -3,8 +3,8 @@
 import pytest
 
 from blox_store.store import Store
-from tests.exports import COSTS, DIGITS, SHAPE
-from tests.results import made_up_run
+from tests.support.exports import COSTS, DIGITS, SHAPE
+from tests.support.results import made_up_run
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from blox_store.export.exporter import Choice, export
 from blox_store.report.page import report_page
 from blox_store.verify.verification import verify
-from tests.exports import finish_all, manifest_of
-from tests.latencies import IDENTITY, PROTOCOL, measure_all
+from tests.support.exports import finish_all, manifest_of
+from tests.support.latencies import IDENTITY, PROTOCOL, measure_all
 
 
 @pytest.fixture

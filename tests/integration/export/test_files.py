@@ -16,7 +16,7 @@ from blox_store.export.exporter import Choice, export
 from blox_store.release.names import ALL_FORMATS
 from blox_store.release.reader import read_header, read_table
 from blox_store.verify.verification import verify
-from tests.exports import (
+from tests.support.exports import (
     COSTS,
     DIGITS,
     FOR_PEOPLE,
@@ -26,8 +26,8 @@ from tests.exports import (
     manifest_of,
     names,
 )
-from tests.releases import contents
-from tests.results import ENVIRONMENT, claimed, made_up_run
+from tests.support.releases import contents
+from tests.support.results import ENVIRONMENT, claimed, made_up_run
 
 
 def test_a_release_holds_what_is_in_the_store(store, run, out):

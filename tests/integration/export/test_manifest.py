@@ -11,14 +11,9 @@ from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_store.errors import ExportRefused
 from blox_store.export.exporter import Choice, export
 from blox_store.verify.verification import verify
-from tests.exports import (
-    DIGITS,
-    finish,
-    finish_all,
-    manifest_of,
-)
-from tests.releases import contents
-from tests.results import claimed, made_up_run
+from tests.support.exports import DIGITS, finish, finish_all, manifest_of
+from tests.support.releases import contents
+from tests.support.results import claimed, made_up_run
 
 
 def test_the_manifest_says_what_is_there(store, run, out):

@@ -19,8 +19,8 @@ from blox_store.export.exporter import Choice, export
 from blox_store.export.predicted_latencies import completed
 from blox_store.ingest.ingestion import IncomingRelease
 from blox_store.verify.verification import verify
-from tests.exports import finish_all, manifest_of
-from tests.latencies import PROTOCOL, made_up_predictor, measure_all, measuring_run
+from tests.support.exports import finish_all, manifest_of
+from tests.support.latencies import PROTOCOL, made_up_predictor, measure_all, measuring_run
 
 MEASURED = fitting_sample(2, seed=3)
 LATENCIES_MS = made_up_predictor(deviation=0.1).all_ms()

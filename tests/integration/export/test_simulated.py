@@ -12,9 +12,9 @@ from blox_core.space import Architecture
 from blox_store.errors import ExportRefused, NotEncodable
 from blox_store.export.exporter import Choice, export
 from blox_store.verify.verification import verify
-from tests.exports import DIGITS, FOR_PEOPLE, finish, finish_all, names, simulated_run
-from tests.releases import contents
-from tests.results import made_up_run, revision_of
+from tests.support.exports import DIGITS, FOR_PEOPLE, finish, finish_all, names, simulated_run
+from tests.support.releases import contents
+from tests.support.results import made_up_run, revision_of
 
 
 def test_a_simulated_release_says_that_it_is_one(store, out):

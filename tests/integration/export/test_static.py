@@ -12,8 +12,8 @@ from blox_core.space import SPACE_SIZE, Architecture, all_hashes
 from blox_store.export.exporter import Choice, export
 from blox_store.release.reader import read_table
 from blox_store.verify.verification import verify
-from tests.exports import COSTS, DIGITS, FLOPS_DIGEST, PARAMS_DIGEST, finish, finish_all
-from tests.results import made_up_run
+from tests.support.exports import COSTS, DIGITS, FLOPS_DIGEST, PARAMS_DIGEST, finish, finish_all
+from tests.support.results import made_up_run
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from blox_store.store import Store
-from tests.store_jobs import make_run, schedule
+from tests.support.store_jobs import make_run, schedule
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from blox_store.store import JobState, Lease, NoClaim
-from tests.results import made_up_result
-from tests.store_jobs import (
+from tests.support.results import made_up_result
+from tests.support.store_jobs import (
     LONG_S,
     OTHER_HOST,
     SHORT_S,

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from blox_core.latency import LATENCY_REVISION, preset
 from blox_store.errors import DeviceDiffers, LeaseLost, StoreError
 from blox_store.store import JobState, MeasuredDevice, schema
-from tests.latencies import IDENTITY, PROTOCOL, measured, measuring_run
-from tests.store_jobs import LONG_S, OTHER_HOST, SHORT_S, A, expire, job, schedule, start
+from tests.support.latencies import IDENTITY, PROTOCOL, measured, measuring_run
+from tests.support.store_jobs import LONG_S, OTHER_HOST, SHORT_S, A, expire, job, schedule, start
 
 GPU = IDENTITY | {"name": "a GPU", "driver": "570.86", "cuda": "13.0", "cudnn": "91900"}
 

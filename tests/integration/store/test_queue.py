@@ -3,9 +3,9 @@
 import pytest
 
 from blox_store.store import JobState
-from tests.results import made_up_result
-from tests.servers import wait_until
-from tests.store_jobs import LONG_S, SHORT_S, A, at_once, claim, fail, job, make_run
+from tests.support.results import made_up_result
+from tests.support.servers import wait_until
+from tests.support.store_jobs import LONG_S, SHORT_S, A, at_once, claim, fail, job, make_run
 
 
 @pytest.fixture

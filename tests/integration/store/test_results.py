@@ -7,8 +7,8 @@ import pytest
 
 from blox_store.errors import LeaseLost, StoreError
 from blox_store.store import JobState
-from tests.results import ENVIRONMENT, TEST_SCORE, made_up_result
-from tests.store_jobs import SHORT_S, at_once, claim, expire, job, make_run, stored
+from tests.support.results import ENVIRONMENT, TEST_SCORE, made_up_result
+from tests.support.store_jobs import SHORT_S, at_once, claim, expire, job, make_run, stored
 
 
 def test_a_result_comes_back_as_it_was_written(store, run):

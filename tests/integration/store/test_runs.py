@@ -5,9 +5,9 @@ import pytest
 from blox_core.latency import preset
 from blox_store.errors import RunNotFound
 from blox_store.store import JobState, Store
-from tests.latencies import measuring_run
-from tests.results import made_up_result
-from tests.store_jobs import claim, make_run, stored
+from tests.support.latencies import measuring_run
+from tests.support.results import made_up_result
+from tests.support.store_jobs import claim, make_run, stored
 
 
 def test_a_run_is_made_once(store):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from blox_store.store import WorkerFigures
-from tests.store_jobs import (
+from tests.support.store_jobs import (
     OTHER_HOST,
     SAME_HOST,
     SHORT_S,

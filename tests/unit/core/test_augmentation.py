@@ -15,8 +15,8 @@ from blox_core.data.training_data import Images
 from blox_core.randomness import epoch_order
 from blox_core.recipe import Recipe, preset
 from blox_core.training.batches import Batches
-from tests import pil_augmentation
-from tests.synthetic import AUGMENTED, SEED, synthetic_data
+from tests.support import pil_augmentation
+from tests.support.synthetic import AUGMENTED, SEED, synthetic_data
 
 CPU = torch.device("cpu")
 RECIPE = replace(preset("cifar100"), train_images=60)

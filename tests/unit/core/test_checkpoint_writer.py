@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from blox_core.checkpoint.writer import CheckpointWriter
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 PATH = Path("a.checkpoint")
 FULL = OSError(28, "No space left on device")

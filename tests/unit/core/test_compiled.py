@@ -20,7 +20,7 @@ from blox_core.numerics import numerics
 from blox_core.recipe import Recipe
 from blox_core.space import Architecture, index_of
 from blox_core.training.trainer import initial_model
-from tests.synthetic import RECIPE, SEED, Observer, figures, run, state
+from tests.support.synthetic import RECIPE, SEED, Observer, figures, run, state
 
 # Few shapes, as each takes seconds: full batches only, and the same ones for both evaluations.
 COMPILED = replace(
@@ -190,7 +190,5 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
 
 def test_the_compiler_is_imported_only_where_it_compiles() -> None:
     """Not where a model is trained as it is: that would take seconds of every start."""
-    code = (
-        "import sys, tests.synthetic as made\nmade.run()\nsys.exit('torch._dynamo' in sys.modules)"
-    )
+    code = "import sys, tests.support.synthetic as made\nmade.run()\nsys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

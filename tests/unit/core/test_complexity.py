@@ -15,7 +15,7 @@ from blox_core.complexity import params_and_flops
 from blox_core.errors import RecipeError
 from blox_core.model import build_model
 from blox_core.space import DISTINCT_CELLS, arch_vec
-from tests.exports import FLOPS_DIGEST, PARAMS_DIGEST
+from tests.support.exports import FLOPS_DIGEST, PARAMS_DIGEST
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "assets/golden/models.json").read_text())
 

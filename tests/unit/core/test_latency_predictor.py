@@ -16,7 +16,7 @@ from blox_core.latency import LatencyPredictor, predictor
 from blox_core.latency.agreement import mean_error_percent, median_difference_percent, spearman
 from blox_core.latency.predictor import fitting_sample
 from blox_core.space import SPACE_SIZE, random_indices
-from tests.latencies import made_up_predictor
+from tests.support.latencies import made_up_predictor
 
 UNSEEN = random_indices(500, 3)
 

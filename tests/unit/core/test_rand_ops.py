@@ -15,7 +15,7 @@ from blox_core.augment import Augmentation, EpochParameters, colour
 from blox_core.augment.rand_ops import SIGNED, RandOp
 from blox_core.data.training_data import Images
 from blox_core.recipe import Recipe, preset
-from tests.pil_augmentation import rand_augmented
+from tests.support.pil_augmentation import rand_augmented
 
 CPU = torch.device("cpu")
 ONE_OP = replace(

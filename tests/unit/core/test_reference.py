@@ -14,8 +14,8 @@ from blox_core.recipe import Recipe, preset
 from blox_core.space import DISTINCT_CELLS, STAGES, Architecture
 from blox_core.training import train
 from blox_core.training.trainer import initial_model
-from tests.reference_trainer import ReferenceTrainer
-from tests.synthetic import SEED, Observer, synthetic_data
+from tests.support.reference_trainer import ReferenceTrainer
+from tests.support.synthetic import SEED, Observer, synthetic_data
 
 SAME = {"rtol": 0.0, "atol": 1e-10}
 

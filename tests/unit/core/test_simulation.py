@@ -27,7 +27,7 @@ from blox_core.simulation import (
     simulation_identity,
 )
 from blox_core.space import Architecture
-from tests.synthetic import Observer, figures, stop_after
+from tests.support.synthetic import Observer, figures, stop_after
 
 ARCHITECTURE = Architecture(14_321)
 RECIPE = preset("digits")

@@ -19,7 +19,7 @@ from blox_core.training.replay import Replayed, record_graph, runner
 from blox_core.training.steps import EvaluationStep, TrainingStep
 from blox_core.training.tally import Tally
 from blox_core.training.trainer import initial_model
-from tests.synthetic import (
+from tests.support.synthetic import (
     ARCHITECTURE,
     AUGMENTED,
     RECIPE,

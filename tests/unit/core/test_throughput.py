@@ -16,8 +16,8 @@ from blox_core.throughput import Load, Throughput, TrainingTime, measure, proces
 from blox_core.throughput.figures import ProcessFigures
 from blox_core.throughput.measuring import checked
 from blox_core.throughput.process import Fault, enter, measure_process
-from tests import measured
-from tests.synthetic import ARCHITECTURE, RECIPE, uninterrupted
+from tests.support import measured
+from tests.support.synthetic import ARCHITECTURE, RECIPE, uninterrupted
 
 LOAD = Load(recipe=RECIPE, architectures=(ARCHITECTURE.index, measured.OTHER_INDEX), device="cpu")
 GIB = 2**30

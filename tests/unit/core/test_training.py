@@ -21,7 +21,7 @@ from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_core.space import Architecture, index_of
 from blox_core.training import TrainingResult, train, training_identity
 from blox_core.training.trainer import Trainer, initial_model, learning_rate
-from tests.synthetic import (
+from tests.support.synthetic import (
     ALL_OPS,
     ARCHITECTURE,
     AUGMENTED,

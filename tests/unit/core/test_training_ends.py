@@ -13,15 +13,7 @@ from blox_core.errors import TrainingStopped
 from blox_core.result.epoch_report import EpochReport
 from blox_core.result.metrics import EpochMetrics, Score
 from blox_core.training.trainer import Trainer
-from tests.synthetic import (
-    RECIPE,
-    Observer,
-    figures,
-    run,
-    state,
-    stop_after,
-    uninterrupted,
-)
+from tests.support.synthetic import RECIPE, Observer, figures, run, state, stop_after, uninterrupted
 
 
 class TestStopping:

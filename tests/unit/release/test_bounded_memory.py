@@ -24,7 +24,7 @@ READ = """
 import sys
 from pathlib import Path
 from blox_store.errors import ReleaseCorrupt
-from blox_store.release import payload
+from blox_store.release.formats import blox_payload
 from blox_store.release.reader import read_header, read_table
 blox_payload.MAX_COLUMNS_BYTES = 64 * 2**20
 for read in (read_header, read_table):

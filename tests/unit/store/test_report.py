@@ -19,9 +19,9 @@ from blox_store.report.figures import QUANTILES, report_figures
 from blox_store.report.plots import CONNECTIVITIES, _cell_facts, accuracy_against_costs
 from blox_store.report.statistics import mean_of_seeds, pareto_front, spearman
 from blox_store.store import Store
-from tests.exports import finish, simulated_run
-from tests.releases import SHAPE, add_costs, finished_run
-from tests.results import made_up_run
+from tests.support.exports import finish, simulated_run
+from tests.support.releases import SHAPE, add_costs, finished_run
+from tests.support.results import made_up_run
 
 DIGITS = replace(preset("digits"), epochs=2)
 NAN = float("nan")

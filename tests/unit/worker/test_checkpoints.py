@@ -11,7 +11,7 @@ from blox_core.space import Architecture
 from blox_core.training import train, training_identity
 from blox_store.store import Lease
 from blox_worker.on_disk.checkpoints import JobCheckpoints, jobs_with_checkpoints
-from tests.tiny import TINY
+from tests.support.tiny import TINY
 
 INDEX = 14_321
 STORE = "0123456789abcdef" * 2

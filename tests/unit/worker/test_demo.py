@@ -15,7 +15,7 @@ from blox_worker.demo import (
     _formats,
 )
 from blox_worker.errors import DemoFailed
-from tests.results import claimed, made_up_result, made_up_run
+from tests.support.results import claimed, made_up_result, made_up_run
 
 
 def test_the_demo_covers_all_ops_and_several_connectivities():

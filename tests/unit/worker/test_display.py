@@ -11,9 +11,9 @@ from blox_store.store import Job, JobState, Run
 from blox_worker.job.attempt import Ending, JobOutcome
 from blox_worker.wording import describe, epoch_in_short, result_in_short
 from blox_worker.worker.display import Display
-from tests.latencies import measured
-from tests.results import made_up_result
-from tests.tiny import TINY
+from tests.support.latencies import measured
+from tests.support.results import made_up_result
+from tests.support.tiny import TINY
 
 
 def job(index, state=JobState.PENDING, epoch=0):

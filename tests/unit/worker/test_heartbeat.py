@@ -1,7 +1,7 @@
 from blox_store.errors import LeaseLost, StoreUnavailable
 from blox_store.store import Lease
 from blox_worker.job.heartbeat import Heartbeat
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 LEASE = Lease(run_id=1, arch_index=2, token="t", worker="w", duration_s=60, attempts=0, epoch=0)
 

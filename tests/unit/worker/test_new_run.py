@@ -9,7 +9,7 @@ from blox_core.latency import LATENCY_REVISION
 from blox_store.errors import StoreError
 from blox_store.store import Store
 from blox_worker.new_run import make_measuring_run
-from tests.latencies import PROTOCOL, measuring_run
+from tests.support.latencies import PROTOCOL, measuring_run
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from blox_store.store import Store
 from blox_worker.commands.release.show import show
 from blox_worker.new_run import make_measuring_run
 from blox_worker.show.cell_text import cell_lines
-from tests.exports import simulated_run
-from tests.latencies import measure_all
-from tests.releases import add_costs, finished_run
+from tests.support.exports import simulated_run
+from tests.support.latencies import measure_all
+from tests.support.releases import add_costs, finished_run
 
 CELLS = [Architecture(number).cells[0] for number in range(DISTINCT_CELLS)]
 ALL_CONNECTED = """\

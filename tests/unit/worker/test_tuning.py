@@ -20,7 +20,7 @@ from blox_worker.device.lock import DeviceLock
 from blox_worker.errors import DeviceBusy, DeviceMissing
 from blox_worker.tuning.sweep import TuningRow, best, loads, sweep
 from blox_worker.tuning.view import options_of
-from tests.synthetic import uninterrupted
+from tests.support.synthetic import uninterrupted
 
 LOAD = Load(recipe=preset("cifar100"), architectures=(3, 5), device="cuda")
 GIB = 2**30

@@ -8,7 +8,7 @@ import textwrap
 
 import psutil
 
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 TIMEOUT_S = 60
 SLOTS = ("gpu0@host", "gpu1@host")

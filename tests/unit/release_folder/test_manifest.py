@@ -153,8 +153,11 @@ def with_device(**changed):
     [
         (lambda d: d | {"devices": {}}, "devices is no list"),
         (lambda d: d | {"devices": [d["devices"][0] | {"identities": {}}]}, "identities is {}, no"),
-        (lambda d: d | {"devices": [d["devices"][0] | {"unstable": "x"}]}, "'x': arch indices"),
-        (with_device(predicted="9-7"), "'9-7': arch indices below"),
+        (
+            lambda d: d | {"devices": [d["devices"][0] | {"unstable": "x"}]},
+            "'x' must be arch indices",
+        ),
+        (with_device(predicted="9-7"), "'9-7' must be arch indices from 0"),
         (with_device(predicted=None), "predicted is None, no str"),
         (with_device(unstable="3-5", predicted="5"), "5 of cpu are unstable and predicted"),
         (with_device(prediction_error_percent="2"), "prediction_error_percent is '2', no float"),
@@ -171,7 +174,10 @@ def with_device(**changed):
         (with_predicted("many"), "predicted is 'many', a number of the 1 rows of b is allowed"),
         (with_predicted(2), "predicted is 2, a number of the 1 rows of b is allowed"),
         (with_predicted(True), "predicted is True, a number of the 1 rows"),
-        (lambda d: d | {"seeds": [d["seeds"][0] | {"failed": "x"}]}, "'x': arch indices such as"),
+        (
+            lambda d: d | {"seeds": [d["seeds"][0] | {"failed": "x"}]},
+            "'x' must be arch indices such as",
+        ),
     ],
 )
 def test_what_is_no_manifest(tmp_path, change, message):

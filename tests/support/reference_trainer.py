@@ -25,7 +25,7 @@ from blox_core.model import build_model
 from blox_core.recipe import Recipe
 from blox_core.result.metrics import Curves, EpochMetrics, Score
 from blox_core.space import Architecture
-from tests import pil_augmentation
+from tests.support import pil_augmentation
 
 Orders = Iterable[Sequence[int]]
 

@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from blox_core.recipe import preset
 from blox_store.store import JobState, Lease, NoClaim, Run, Store, WorkerState, schema
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 LONG_S = 600.0
 SHORT_S = 0.05

@@ -8,7 +8,7 @@ import numpy as np
 from blox_core.recipe import preset
 from blox_core.simulation import SIMULATED, simulated_result
 from blox_core.space import Architecture
-from tests.results import claimed, made_up_result, made_up_run
+from tests.support.results import claimed, made_up_result, made_up_run
 
 DIGITS = replace(preset("digits"), epochs=2)
 SHAPE = {"stem_channels": 8, "classes": 10, "resolution": 32}

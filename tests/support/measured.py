@@ -9,7 +9,7 @@ import torch
 from blox_core.result.epoch_report import EpochReport
 from blox_core.result.metrics import EpochMetrics, Score
 from blox_core.training import train
-from tests.synthetic import ARCHITECTURE, RECIPE, uninterrupted
+from tests.support.synthetic import ARCHITECTURE, RECIPE, uninterrupted
 
 OTHER_INDEX = 50_000
 EPOCH_S = (9.0, 1.0, 3.0, 2.0)

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from tests.servers import free_port, wait_until
+from tests.support.servers import free_port, wait_until
 
-MONITORING = Path(__file__).parents[1] / "monitoring"
+MONITORING = Path(__file__).parents[2] / "monitoring"
 EVERY = "1s"
 
 

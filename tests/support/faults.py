@@ -17,8 +17,8 @@ import redis
 
 from blox_store.store import DueJob, Run
 from blox_worker.queue.celery_app import TASK
-from tests.cluster import Cluster
-from tests.servers import wait_until
+from tests.support.cluster import Cluster
+from tests.support.servers import wait_until
 
 Process = psutil.Process | subprocess.Popen[bytes]
 

@@ -1,6 +1,6 @@
 """A cluster on this machine: real Redis, PostgreSQL, schedulers, launchers and their workers.
 
-What can happen to it is in `tests.faults`; what has to hold afterwards is `Cluster.check`.
+What can happen to it is in `tests.support.faults`; what has to hold afterwards is `Cluster.check`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from blox_core.space import Architecture
 from blox_store.store import Job, JobState, Run, Store, schema
 from blox_worker.queue.broker import Broker
 from blox_worker.queue.celery_app import make_app
-from tests.commands import environment
-from tests.servers import Server, wait_until
+from tests.support.commands import environment
+from tests.support.servers import Server, wait_until
 
 SEED = 5
 PATIENCE_S = 90

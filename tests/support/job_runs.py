@@ -9,7 +9,7 @@ from blox_core.result.trainer_revision import TORCH, TRAINER_REVISION
 from blox_worker.job.attempt import Worker
 from blox_worker.job.job import run_job
 from blox_worker.settings import WorkerSettings
-from tests.tiny import TINY
+from tests.support.tiny import TINY
 
 INDEX = 14_321
 

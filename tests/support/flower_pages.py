@@ -10,8 +10,8 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-from tests.cluster import Cluster
-from tests.servers import free_port
+from tests.support.cluster import Cluster
+from tests.support.servers import free_port
 
 
 class FlowerPages:
