@@ -7,7 +7,6 @@ places, the manifest last. The next export moves what an interrupted one has lef
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from blox_core.atomic_file import sync_folder
+from blox_core.file_lock import try_lock
 from blox_store.errors import ExportRefused
 from blox_store.release.names import PENDING_FOLDER
 from blox_store.release_folder.manifest import MANIFEST_FILE
@@ -64,7 +64,7 @@ def _locked(out: Path) -> Iterator[None]:
     path = out / _LOCK_FILE
     try:
         out.mkdir(parents=True, exist_ok=True)
-        handle = _lock(path)
+        handle = try_lock(path, _opened)
     except OSError as error:
         raise _refusal(out, error) from error
     if handle is None:
@@ -78,25 +78,8 @@ def _locked(out: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _lock(path: Path) -> int | None:
-    """Return the handle of the locked file, None if somebody else has locked it."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        if _is_at(path, handle):
-            return handle
-        os.close(handle)  # whoever held it has removed it meanwhile
-
-
-def _is_at(path: Path, handle: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
 
 
 def _new_folder(out: Path) -> Path:

@@ -6,7 +6,6 @@ holds them. A process in a container sees those of others only if they share the
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
@@ -18,6 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from blox_core.file_lock import try_lock
 from blox_store.errors import SettingsError
 from blox_worker.device.gpus import CPU, VISIBLE, installed, visible, whole_gpu
 from blox_worker.errors import DeviceBusy
@@ -54,47 +54,12 @@ class DeviceLock:
         A wait that lasts is one warning of the log. Raises DeviceBusy if a stop is requested
         meanwhile, and SettingsError if the folder of the locks cannot be used.
         """
-        kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
         wait = _Wait(self.name, _ALONE if alone else _TOGETHER, stop)
         with ExitStack() as stack:
             with ExitStack() as waiting:
-                waiting.enter_context(self._taken(self._turn, kind, wait))
-                stack.enter_context(self._taken(self._path, kind, wait))
+                waiting.enter_context(_taken(self._turn, wait, alone=alone))
+                stack.enter_context(_taken(self._path, wait, alone=alone))
             yield
-
-    @contextmanager
-    def _taken(self, path: Path, kind: int, wait: _Wait) -> Iterator[None]:
-        while (descriptor := self._locked(path, kind)) is None:
-            wait.a_moment(path)
-        try:
-            yield
-        finally:
-            os.close(descriptor)  # which gives the lock back
-
-    def _locked(self, path: Path, kind: int) -> int | None:
-        """Return the descriptor of a file that is locked now, None if others have it."""
-        descriptor = self._opened(path)
-        with ExitStack() as stack:
-            stack.callback(os.close, descriptor)
-            # Whoever cleans up temporary files may have deleted it since it was opened: the next
-            # comer locks a new one.
-            if not _locks(descriptor, kind) or not _is_at(descriptor, path):
-                return None
-            stack.pop_all()
-        return descriptor
-
-    def _opened(self, path: Path) -> int:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                _make(path)
-            # Not to be made by this call: in a folder such as /tmp Linux refuses that for a file
-            # that another user has made.
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise SettingsError(
-                f"{path}: {error.strerror}; BLOX_LOCK_DIR has to be a folder that can be written to"
-            ) from error
 
 
 class _Wait:
@@ -118,28 +83,36 @@ class _Wait:
             self._is_told = True
 
 
+@contextmanager
+def _taken(path: Path, wait: _Wait, *, alone: bool) -> Iterator[None]:
+    while (descriptor := try_lock(path, _opened, shared=not alone)) is None:
+        wait.a_moment(path)
+    try:
+        yield
+    finally:
+        os.close(descriptor)  # which gives the lock back
+
+
+def _opened(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            _make(path)
+        # Not to be made by this call: in a folder such as /tmp Linux refuses that for a file
+        # that another user has made.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: {error.strerror}; BLOX_LOCK_DIR has to be a folder that can be written to"
+        ) from error
+
+
 def _make(path: Path) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
     try:
         os.fchmod(descriptor, _FOR_ALL_USERS)  # whatever the umask
     finally:
         os.close(descriptor)
-
-
-def _locks(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Return whether an open file is still the one of this path."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _gpu(device: str) -> str:

@@ -1,5 +1,6 @@
 """Building folders: killed at any moment, an export leaves one release or the other, or can go on."""
 
+import fcntl
 import multiprocessing
 import os
 
@@ -112,14 +113,14 @@ def test_two_at_once_are_refused(out):
 
 
 def test_a_lock_that_was_removed_meanwhile_is_taken_anew(out, monkeypatch):
-    flock = staging.fcntl.flock
+    flock = fcntl.flock
 
     def remove_first(handle, how):
         monkeypatch.undo()
         (out / ".export.lock").unlink()
         flock(handle, how)
 
-    monkeypatch.setattr(staging.fcntl, "flock", remove_first)
+    monkeypatch.setattr(fcntl, "flock", remove_first)
     export(out)
     assert texts(out) == OLD | NEW
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pynvml
 import pytest
 
+from blox_core import file_lock
 from blox_store.errors import SettingsError
 from blox_worker.device import lock as device_lock
 from blox_worker.device.gpus import Gpu
@@ -130,7 +131,7 @@ def test_a_wait_that_lasts_is_told_once(tmp_path, monkeypatch, caplog, tell_afte
 def test_a_file_that_is_deleted_while_it_is_waited_for_locks_nobody_out(
     tmp_path, monkeypatch, is_replaced
 ):
-    locks, times, path = device_lock._locks, [], tmp_path / "blox-device-cpu.lock"
+    locks, times, path = file_lock._locks, [], tmp_path / "blox-device-cpu.lock"
 
     def locks_after_a_cleaning(descriptor, kind):
         times.append(kind)
@@ -140,8 +141,7 @@ def test_a_file_that_is_deleted_while_it_is_waited_for_locks_nobody_out(
                 path.touch()
         return locks(descriptor, kind)
 
-    monkeypatch.setattr(device_lock, "_LOOK_EVERY_S", 0)
-    monkeypatch.setattr(device_lock, "_locks", locks_after_a_cleaning)
+    monkeypatch.setattr(file_lock, "_locks", locks_after_a_cleaning)
     with DeviceLock(tmp_path, "cpu").held(alone=True, stop=threading.Event()):
         assert not is_free(tmp_path, alone=False)
         assert len(open_files(tmp_path)) == 1
