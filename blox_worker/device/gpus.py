@@ -1,4 +1,4 @@
-"""The GPUs of this machine, and the slots in which a launcher runs one worker process each.
+"""The GPUs of this machine.
 
 The NVIDIA driver is asked by its management library: torch would take memory on every GPU, and
 has to be imported only where CUDA_VISIBLE_DEVICES is already set.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,10 +19,8 @@ from blox_worker.settings import WorkerSettings
 logger = logging.getLogger(__name__)
 
 VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
-ALL: Final = "all"
 CPU: Final = "cpu"
 CUDA: Final = "cuda"
-_MEASURING: Final = "measuring-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +32,6 @@ class Gpu:
     uuid: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Slot:
-    """One place of a launcher in which one worker process runs.
-
-    `name` is the worker's, `device` torch's name in the process, `environment` what is set there.
-    """
-
-    name: str
-    device: str
-    environment: Mapping[str, str]
-
-
 def inventory(settings: WorkerSettings) -> list[Gpu]:
     """Return the GPUs that this process may use: those of CUDA_VISIBLE_DEVICES where it is set.
 
@@ -55,70 +41,6 @@ def inventory(settings: WorkerSettings) -> list[Gpu]:
     if settings.gpu_inventory is not None:
         return _pretended(settings.gpu_inventory)
     return visible(installed(), os.environ.get(VISIBLE))
-
-
-def slots(option: str, jobs_per_gpu: int, settings: WorkerSettings, host: str) -> list[Slot]:
-    """Return the slots of `all`, `cpu` or GPU numbers such as `0,1`, several on each if asked.
-
-    Raises DeviceMissing for what this machine does not have.
-    """
-    if option == CPU:
-        return _shared(CPU, jobs_per_gpu, host, device=CPU, visible_devices="")
-    pretended = settings.gpu_inventory is not None
-    made: list[Slot] = []
-    for gpu in chosen(option, inventory(settings)):
-        made += _shared(
-            f"gpu{gpu.number}",
-            jobs_per_gpu,
-            host,
-            device=CPU if pretended else CUDA,
-            visible_devices=gpu.uuid,
-        )
-    return made
-
-
-def measuring(name: str) -> str:
-    """Return the name of a worker that measures where another one of this name may train."""
-    return f"{_MEASURING}{name}"
-
-
-def is_measuring(name: str) -> bool:
-    """Return whether a worker of this name measures."""
-    return name.startswith(_MEASURING)
-
-
-def single_slot(option: str | None, settings: WorkerSettings, host: str) -> Slot:
-    """Return the slot of `cpu`, of a GPU's number, or of the first GPU; raise DeviceMissing."""
-    if option == CPU:
-        return slots(CPU, 1, settings, host)[0]
-    numbers = [str(gpu.number) for gpu in inventory(settings)]
-    if not numbers:
-        raise DeviceMissing(f"no GPU found{_hidden()}; use --gpu cpu")
-    if option is not None and option not in numbers:
-        raise DeviceMissing(
-            f"--gpu {option!r}: this machine has GPU {', '.join(numbers)}; "
-            "--gpu allows cpu or one of these numbers"
-        )
-    return slots(option or numbers[0], 1, settings, host)[0]
-
-
-def chosen(option: str, gpus: Sequence[Gpu]) -> list[Gpu]:
-    """Return the GPUs of `all` or of numbers such as `0,1`; raise DeviceMissing."""
-    if option == ALL and not gpus:
-        raise DeviceMissing(f"no GPU found{_hidden()}; use --gpus cpu")
-    if option == ALL:
-        return list(gpus)
-    by_number = {str(gpu.number): gpu for gpu in gpus}
-    asked = [part.strip() for part in option.split(",")]
-    if not set(asked) <= set(by_number):
-        there = f"GPU {', '.join(by_number)}" if by_number else f"no GPU{_hidden()}"
-        allowed = "all, cpu or numbers such as 0,1" if by_number else "cpu"
-        raise DeviceMissing(f"--gpus {option!r}: this machine has {there}; --gpus allows {allowed}")
-    if len(set(asked)) < len(asked):
-        raise DeviceMissing(
-            f"--gpus {option!r}: names a GPU twice; give each once, and --jobs-per-gpu for more"
-        )
-    return [by_number[number] for number in asked]
 
 
 def visible(gpus: Sequence[Gpu], environment_value: str | None) -> list[Gpu]:
@@ -139,12 +61,6 @@ def visible(gpus: Sequence[Gpu], environment_value: str | None) -> list[Gpu]:
 
 def _means(entry: str, gpu: Gpu) -> bool:
     return entry == str(gpu.number) or (entry.startswith("GPU-") and gpu.uuid.startswith(entry))
-
-
-def _shared(place: str, jobs: int, host: str, *, device: str, visible_devices: str) -> list[Slot]:
-    names = [place] if jobs == 1 else [f"{place}-{share}" for share in range(jobs)]
-    environment = {VISIBLE: visible_devices}
-    return [Slot(name=f"{name}@{host}", device=device, environment=environment) for name in names]
 
 
 def _pretended(text: str) -> list[Gpu]:
@@ -221,7 +137,7 @@ def _asked(number: int) -> Gpu | None:
     return Gpu(number=number, name=name, uuid=uuid)
 
 
-def _hidden() -> str:
+def hidden() -> str:
     """Return in brackets what may hide GPUs."""
     value = os.environ.get(VISIBLE)
     return "" if value is None else f" ({VISIBLE}={value!r} is set)"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
-from blox_worker.device.gpus import Slot
+from blox_worker.device.slots import Slot
 from blox_worker.processes.lifeline import USELESS, ChildLine
 from blox_worker.processes.restarts import Restarts
 
@@ -22,7 +22,7 @@ Command = Callable[[Slot, int], list[str]]
 _SIGNAL_NAMES: Final = {number.value: number.name for number in signal.Signals}
 
 
-class Ending(Enum):
+class SlotEnd(Enum):
     """How a slot ended."""
 
     FINISHED = auto()  # its child had nothing more to do, or stopped as asked
@@ -40,7 +40,7 @@ class KeptSlot:
 
     def __init__(self, slot: Slot, command: Command, restarts: Restarts) -> None:
         self.slot = slot
-        self.ending: Ending | None = None
+        self.ending: SlotEnd | None = None
         self.reason = ""
         self._command = command
         self._restarts = restarts
@@ -76,7 +76,7 @@ class KeptSlot:
         if self._process is not None:
             self._process.send_signal(number)
         elif self.ending is None:
-            self.ending = Ending.FINISHED
+            self.ending = SlotEnd.FINISHED
 
     def kill(self) -> None:
         """Kill the child and what it has started, if there is a child."""
@@ -114,13 +114,13 @@ class KeptSlot:
         self._process = self._line = None
         how = exit_in_words(code)
         if code == 0 or (self._stopping and code == -signal.SIGTERM):  # before it had a handler
-            self.ending = Ending.FINISHED
+            self.ending = SlotEnd.FINISHED
         elif code == USELESS:
-            self.ending = Ending.USELESS
+            self.ending = SlotEnd.USELESS
             why = f": {line.fault}" if line.fault else "; 'blox status' says why"
             logger.error("%s does no more%s", self.slot.name, why)
         elif self._stopping:
-            self.ending = Ending.FAILED
+            self.ending = SlotEnd.FAILED
             logger.error("%s was asked to stop and ended by %s", self.slot.name, how)
         else:
             progressed, blameless = line.progress > 0, line.is_blameless
@@ -129,7 +129,7 @@ class KeptSlot:
     def _died(self, how: str, *, progressed: bool, blameless: bool = False) -> None:
         wait_s = self._restarts.wait_s(progressed=progressed, blameless=blameless)
         if wait_s is None:
-            self.ending = Ending.GIVEN_UP
+            self.ending = SlotEnd.GIVEN_UP
             times = self._restarts.in_a_row
             self.reason = how if times == 1 else f"ended {times} times in a row, the last by: {how}"
             logger.error("%s is given up: %s", self.slot.name, self.reason)

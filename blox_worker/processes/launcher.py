@@ -15,8 +15,8 @@ from multiprocessing.connection import wait
 from typing import Final
 
 from blox_store.exit_codes import FAILURE, SUCCESS
-from blox_worker.device.gpus import Slot
-from blox_worker.processes.kept_slot import Command, Ending, KeptSlot
+from blox_worker.device.slots import Slot
+from blox_worker.processes.kept_slot import Command, KeptSlot, SlotEnd
 from blox_worker.processes.restarts import Restarts
 from blox_worker.processes.signals import REQUESTS, Signals
 from blox_worker.processes.stop import KILLED_BY_SIGNAL
@@ -86,7 +86,7 @@ class _Launcher:
             for one in self._kept:
                 if one.ending is None:
                     one.tend()
-                    if one.ending is Ending.GIVEN_UP:
+                    if one.ending is SlotEnd.GIVEN_UP:
                         self._tell(one)
             self._kill_if_due()
             self._say_if_it_stays()
@@ -161,6 +161,6 @@ class _Launcher:
 
     def _exit_code(self) -> int:
         endings = {one.ending for one in self._kept}
-        if Ending.FAILED in endings:
+        if SlotEnd.FAILED in endings:
             return FAILURE if self._forced_by is None else KILLED_BY_SIGNAL + self._forced_by
-        return SUCCESS if Ending.FINISHED in endings else FAILURE
+        return SUCCESS if SlotEnd.FINISHED in endings else FAILURE

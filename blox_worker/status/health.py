@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from blox_store.store import Store
-from blox_worker.device.gpus import is_measuring
+from blox_worker.device.slots import is_measuring
 from blox_worker.errors import Unhealthy
 from blox_worker.status.run_status import Activity, activity
 

@@ -11,7 +11,8 @@ from rich import box
 from rich.table import Table
 
 from blox_core.recipe import PRESETS, Recipe
-from blox_worker.device.gpus import ALL, CPU, Slot
+from blox_worker.device.gpus import CPU
+from blox_worker.device.slots import ALL, Slot
 from blox_worker.tuning.sweep import TuningRow
 from blox_worker.wording import counted, name_of
 

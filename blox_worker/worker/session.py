@@ -13,7 +13,7 @@ from blox_core.result.trainer_revision import TORCH
 from blox_store.errors import SchemaMismatch, StoreError, StoreUnavailable
 from blox_store.exit_codes import SUCCESS
 from blox_store.store import Run, Store
-from blox_worker.device.gpus import measuring
+from blox_worker.device.slots import measuring
 from blox_worker.device.torch_device import checked_device
 from blox_worker.errors import WorkerSuspected
 from blox_worker.job.attempt import Ending, JobOutcome, Worker

@@ -3,7 +3,7 @@
 import pytest
 
 from blox_store.store import Store
-from blox_worker.device.gpus import measuring
+from blox_worker.device.slots import measuring
 from blox_worker.errors import Unhealthy
 from blox_worker.status.health import check_scheduler, check_store, check_workers
 from tests.support.latencies import measuring_run

@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from blox_worker.device.gpus import Slot
+from blox_worker.device.slots import Slot
 from blox_worker.processes.launcher import launch
 from blox_worker.settings import WorkerSettings
 from tests.support.launched import BACKOFF, SLOTS, Launched

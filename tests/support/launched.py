@@ -17,7 +17,7 @@ BACKOFF = {"restart_backoff_s": 0.05}
 LAUNCHER = """
 import json, logging, os, sys
 logging.basicConfig(format="%(message)s")
-from blox_worker.device.gpus import Slot
+from blox_worker.device.slots import Slot
 from blox_worker.processes.launcher import launch
 from blox_worker.settings import WorkerSettings
 

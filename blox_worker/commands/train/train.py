@@ -15,7 +15,8 @@ from blox_store import command_line
 from blox_store.exit_codes import SUCCESS
 from blox_store.settings import PREFIX, read_settings
 from blox_store.store import JobState, Run, Store
-from blox_worker.device.gpus import CPU, Slot, slots
+from blox_worker.device.gpus import CPU
+from blox_worker.device.slots import Slot, slots
 from blox_worker.device.torch_device import checked_device
 from blox_worker.job.attempt import Worker
 from blox_worker.patience import patiently

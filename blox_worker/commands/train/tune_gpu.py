@@ -21,8 +21,9 @@ from blox_core.recipe.fields import check_field
 from blox_store.settings import read_settings
 from blox_worker.commands.arguments import changed, recipe_options
 from blox_worker.commands.console import console
-from blox_worker.device.gpus import CPU, Slot, single_slot
+from blox_worker.device.gpus import CPU
 from blox_worker.device.lock import DeviceLock
+from blox_worker.device.slots import Slot, single_slot
 from blox_worker.settings import WorkerSettings
 from blox_worker.tuning.sweep import TuningRow, best, loads, sweep
 from blox_worker.tuning.view import environment_line, next_commands, timed, tuning_table

@@ -15,7 +15,8 @@ from blox_store.errors import SchemaMismatch
 from blox_store.exit_codes import SUCCESS
 from blox_store.settings import PREFIX, read_settings
 from blox_store.store import Store
-from blox_worker.device.gpus import CPU, Slot, measuring, slots
+from blox_worker.device.gpus import CPU
+from blox_worker.device.slots import Slot, measuring, slots
 from blox_worker.device.torch_device import checked_device
 from blox_worker.errors import DeviceMissing
 from blox_worker.job.attempt import Worker
