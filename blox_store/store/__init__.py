@@ -4,7 +4,7 @@ from blox_store.store.results.blocks import ResultBlock, Selection
 from blox_store.store.results.finished import FinishedRow, Taken
 from blox_store.store.store import Store
 from blox_store.store.values import (
-    Attempt,
+    CountedAttempt,
     DueJob,
     Job,
     JobState,
@@ -22,7 +22,7 @@ from blox_store.store.workers import ALIVE_S
 
 __all__ = [
     "ALIVE_S",
-    "Attempt",
+    "CountedAttempt",
     "DueJob",
     "FinishedRow",
     "Job",

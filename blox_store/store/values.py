@@ -145,7 +145,7 @@ class DueJob:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class CountedAttempt:
     """One attempt that counts against its job: who made it, and what kind of error ended it."""
 
     worker: str

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from blox_store.store import Attempt, Job, JobState, Run, Store
+from blox_store.passwords import without_passwords
+from blox_store.store import CountedAttempt, Job, JobState, Run, Store
 from blox_worker.wording import without_secrets
-
-
-@dataclass(frozen=True, kw_only=True)
-class PastAttempt:
-    """An attempt that counts against its job; `error` is its whole traceback."""
-
-    worker: str
-    kind: str
-    error: str | None
-    ended_ago_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +26,7 @@ class ListedJob:
     due_in_s: float | None
     avoid: str | None
     error: str | None
-    history: list[PastAttempt] | None
+    history: list[CountedAttempt] | None
 
 
 def listed_jobs(
@@ -64,14 +55,8 @@ def _listed(store: Store, run: Run, job: Job, *, with_history: bool) -> ListedJo
     )
 
 
-def _history(store: Store, job: Job) -> list[PastAttempt]:
-    made: list[Attempt] = store.jobs.attempts(job.run_id, job.arch_index) if job.attempts else []
-    return [
-        PastAttempt(
-            worker=attempt.worker,
-            kind=attempt.kind,
-            error=without_secrets(attempt.error),
-            ended_ago_s=attempt.ended_ago_s,
-        )
-        for attempt in made
-    ]
+def _history(store: Store, job: Job) -> list[CountedAttempt]:
+    if not job.attempts:
+        return []
+    made = store.jobs.attempts(job.run_id, job.arch_index)
+    return [replace(attempt, error=without_passwords(attempt.error)) for attempt in made]

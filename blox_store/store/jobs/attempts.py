@@ -13,7 +13,7 @@ from blox_store.store import schema
 from blox_store.store.database.clock import now_s
 from blox_store.store.database.stored_text import stored_name, stored_text
 from blox_store.store.jobs.rows import is_job
-from blox_store.store.values import Attempt, JobState
+from blox_store.store.values import CountedAttempt, JobState
 from blox_store.store.worker_name import host_of, place_to_avoid
 
 _JOBS = schema.jobs.c
@@ -76,7 +76,7 @@ def tried_by(connection: Connection, keys: Iterable[JobKey]) -> dict[JobKey, lis
     return found
 
 
-def attempts_at(connection: Connection, run_id: int, arch_index: int) -> list[Attempt]:
+def attempts_at(connection: Connection, run_id: int, arch_index: int) -> list[CountedAttempt]:
     """Return the attempts at a job, the first one first."""
     ago = (now_s() - _ATTEMPTS.ended_s).label("ended_ago_s")
     rows = connection.execute(
@@ -84,7 +84,7 @@ def attempts_at(connection: Connection, run_id: int, arch_index: int) -> list[At
         .where(_at(run_id, arch_index))
         .order_by(_ATTEMPTS.id)
     ).mappings()
-    return [Attempt(**row) for row in rows]
+    return [CountedAttempt(**row) for row in rows]
 
 
 def attempts_by_kind(connection: Connection, run_id: int) -> dict[str, int]:

@@ -19,7 +19,16 @@ from blox_store.store.jobs import attempts, claims, hand_out, reaping
 from blox_store.store.jobs.attempts import count_attempts, tried_by, verdict
 from blox_store.store.jobs.leases import NO_LEASE, change, lease_lost, renew
 from blox_store.store.jobs.rows import CLAIMABLE, is_due, is_job, job_columns, job_of
-from blox_store.store.values import Attempt, DueJob, Job, JobState, Lease, NoClaim, ReapedJob, Run
+from blox_store.store.values import (
+    CountedAttempt,
+    DueJob,
+    Job,
+    JobState,
+    Lease,
+    NoClaim,
+    ReapedJob,
+    Run,
+)
 from blox_store.store.workers import living_workers
 
 _JOBS = schema.jobs.c
@@ -199,7 +208,7 @@ class Jobs:
             with self._database.write() as connection:
                 hand_out.mark_queued(connection, run_id, chunk)
 
-    def attempts(self, run_id: int, arch_index: int) -> list[Attempt]:
+    def attempts(self, run_id: int, arch_index: int) -> list[CountedAttempt]:
         """Return the attempts that count against a job, the first one first."""
         with self._database.read() as connection:
             return attempts.attempts_at(connection, run_id, arch_index)
