@@ -11,7 +11,7 @@ import signal
 import socket
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Final, Self
 
 # What a person or a service manager sends to end a process.
@@ -30,12 +30,7 @@ class Signals:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._reader.close()
         self._writer.close()
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Final, Self
 
 from blox_store.errors import StoreError
 from blox_store.store import ALIVE_S, Store, WorkerFigures
 from blox_worker.device.gpu_load import gpu_load
 from blox_worker.job.attempt import Worker
+from blox_worker.repeating import Repeating
 
 logger = logging.getLogger(__name__)
 
 _RETRY_S: Final = 1.0
 
 
-class Presence:
+class Presence(Repeating):
     """Shows a worker as there within its `with` block; outages of the store are passed over.
 
     `run_id` is the only run that it trains, None if it takes jobs of any. The row goes with the
@@ -30,36 +29,27 @@ class Presence:
     """
 
     def __init__(self, store: Store, worker: Worker, *, run_id: int | None = None) -> None:
+        self._seen_every_s = min(worker.settings.lease_s / 2, ALIVE_S / 3)
+        super().__init__("presence", self._seen_every_s)
         self._store = store
         self._worker = worker
         self._run_id = run_id
-        self._done = threading.Event()
+        self._is_registered = False
         self.is_to_stay = False
-        self._thread = threading.Thread(target=self._show, name="presence", daemon=True)
 
     def __enter__(self) -> Self:
-        self._is_registered = self._reached(self._register)
-        self._thread.start()
-        return self
+        self._take_turn()
+        return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._done.set()
-        self._thread.join()
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        super().__exit__(kind, error, traceback)
         if not self.is_to_stay and error is None:
-            self._reached(lambda: self._store.workers.leave(self._worker.name, pid=os.getpid()))
+            self._try(lambda: self._store.workers.leave(self._worker.name, pid=os.getpid()))
 
-    def _show(self) -> None:
-        every_s = min(self._worker.settings.lease_s / 2, ALIVE_S / 3)
-        while not self._done.wait(every_s if self._is_registered else min(every_s, _RETRY_S)):
-            if self._is_registered:
-                self._reached(self._seen)
-            else:
-                self._is_registered = self._reached(self._register)
+    def _take_turn(self) -> None:
+        self._try(self._seen if self._is_registered else self._register)
+        every_s = self._seen_every_s
+        self._every_s = every_s if self._is_registered else min(every_s, _RETRY_S)
 
     def _seen(self) -> None:
         load = gpu_load(self._worker.device)
@@ -78,11 +68,10 @@ class Presence:
             pid=os.getpid(),
             run_id=self._run_id,
         )
+        self._is_registered = True
 
-    def _reached(self, action: Callable[[], None]) -> bool:
+    def _try(self, action: Callable[[], None]) -> None:
         try:
             action()
         except StoreError as error:
             logger.warning("worker %s cannot be shown: %s", self._worker.name, error)
-            return False
-        return True
