@@ -25,7 +25,7 @@ from blox_store.store import JobState, ResultRow, Run, Store
 from blox_store.verify.verification import verify
 from blox_worker.device.torch_device import checked_device
 from blox_worker.errors import DemoFailed
-from blox_worker.job.attempt import Worker
+from blox_worker.job.outcome import Worker
 from blox_worker.new_run import make_measuring_run, make_run
 from blox_worker.settings import WorkerSettings
 from blox_worker.wording import describe_cells

@@ -1,14 +1,10 @@
-"""Numbers, durations, results and errors as people read them."""
+"""Numbers, durations, cells and errors as people read them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from blox_core.latency import LatencyMeasurement
-from blox_core.recipe import Recipe
-from blox_core.result import TrainingResult
-from blox_core.result.epoch_report import EpochReport
 from blox_core.space import OPS, Architecture
 from blox_store.passwords import without_passwords
 from blox_store.store import JobState
@@ -71,38 +67,3 @@ def name_of(arch_index: int) -> str:
 def percent(correct: int, images: int) -> str:
     """Return an accuracy as text."""
     return f"{100 * correct / images:.1f} %"
-
-
-def describe(result: TrainingResult, recipe: Recipe) -> str:
-    """Return a result in a few words."""
-    if result.status == "diverged" or result.test is None or result.best_epoch is None:
-        return f"diverged after {len(result.curves)} of {recipe.epochs} epochs"
-    best = result.curves.val_top1[result.best_epoch - 1]
-    return (
-        f"val {percent(best, recipe.val_images)} (epoch {result.best_epoch}), "
-        f"test {percent(result.test.top1, recipe.test_images)}, {result.train_time_s:.0f} s"
-    )
-
-
-def describe_measurement(measurement: LatencyMeasurement) -> str:
-    """Return a measurement in a few words: `3.412 ms, half of 50 runs within 0.034 ms`."""
-    steady = "" if measurement.stable else ", unstable"
-    return (
-        f"{measurement.median_ms:.3f} ms, half of {measurement.runs} runs within "
-        f"{measurement.iqr_ms:.3f} ms{steady}"
-    )
-
-
-def result_in_short(result: TrainingResult, recipe: Recipe) -> str:
-    """Return a result as it fits into a column: `val 71.2 test 70.9 in 612 s`."""
-    if result.status == "diverged" or result.test is None or result.best_epoch is None:
-        return describe(result, recipe)
-    val = 100 * result.curves.val_top1[result.best_epoch - 1] / recipe.val_images
-    test = 100 * result.test.top1 / recipe.test_images
-    return f"val {val:.1f} test {test:.1f} in {result.train_time_s:.0f} s"
-
-
-def epoch_in_short(report: EpochReport, recipe: Recipe) -> str:
-    """Return how far a training is as it fits into a column: `epoch 57/200 val 64.3`."""
-    val = 100 * report.metrics.val.top1 / recipe.val_images
-    return f"epoch {report.epoch}/{report.epochs} val {val:.1f}"

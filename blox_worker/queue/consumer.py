@@ -15,7 +15,7 @@ from celery.platforms import SecurityWarning
 from celery.worker import request, state
 
 from blox_store.store import Store
-from blox_worker.job.attempt import Worker
+from blox_worker.job.outcome import Worker
 from blox_worker.processes.lifeline import Lifeline
 from blox_worker.queue.acknowledgements import Acknowledgements, in_one_line
 from blox_worker.queue.broker import Broker

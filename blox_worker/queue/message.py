@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from typing import Final
 
 from blox_core.recipe import Recipe
 from blox_core.result.epoch_report import EpochReport
@@ -15,37 +14,34 @@ from blox_store.errors import RunNotFound, StoreError, StoreUnavailable
 from blox_store.exit_codes import FAILURE
 from blox_store.store import Lease, NoClaim, Run, Store
 from blox_worker.errors import DeviceBusy, WorkerSuspected
-from blox_worker.job.attempt import Ending, JobOutcome, Worker
-from blox_worker.job.ending_text import ending_in_short
 from blox_worker.job.job import run_job
+from blox_worker.job.outcome import JobOutcome, Worker, epoch_in_short, outcome_in_short
 from blox_worker.job_log import log_refusal
 from blox_worker.on_disk.outbox import clear_leftovers
 from blox_worker.patience import patiently
 from blox_worker.processes.lifeline import USELESS, Lifeline
-from blox_worker.wording import epoch_in_short
 from blox_worker.worker.suspicion import FailureStreak, stop_claiming
 
 logger = logging.getLogger(__name__)
 
 
 class Fate(Enum):
-    """What becomes of a message. All but BACK are acknowledged: the store knows what is left."""
+    """What becomes of a message. All but BACK are acknowledged: the store knows what is left.
 
-    DONE = "done"  # its job was trained
-    FAILED = "failed"  # its job was given up
-    AGAIN = "again"  # its job comes again, with another message
-    REFUSED = "refused"  # there was nothing to claim
-    BACK = "back"  # it returns to the queue, for another worker
+    By `kind`, the event that Celery sends, Flower waits for the next message of a job that comes
+    again, and keeps what an earlier one came to of a job that was refused.
+    """
 
+    DONE = "task-succeeded"
+    FAILED = "task-failed"
+    AGAIN = "task-retried"
+    REFUSED = "task-revoked"
+    BACK = "it returns to the queue, for another worker"
 
-_FATES: Final[Mapping[Ending, Fate]] = {
-    Ending.COMPLETED: Fate.DONE,
-    Ending.KEPT: Fate.DONE,
-    Ending.STOPPED: Fate.AGAIN,
-    Ending.RETRIED: Fate.AGAIN,
-    Ending.FAILED: Fate.FAILED,
-    Ending.LEASE_LOST: Fate.AGAIN,
-}
+    @property
+    def kind(self) -> str:
+        """The event by which Celery tells of it, of some as an `Ending` names it."""
+        return Fate.AGAIN.kind if self is Fate.BACK else self.value
 
 
 class MessageHandler:
@@ -106,7 +102,7 @@ class MessageHandler:
             )
             if isinstance(outcome, NoClaim):
                 return self._refused(run, arch_index, outcome)
-            return _FATES[outcome.ending], self._ended(outcome, run)
+            return Fate(outcome.ending.kind), self._ended(outcome, run)
         except RunNotFound as error:
             return Fate.REFUSED, str(error)
         except DeviceBusy as error:
@@ -125,12 +121,12 @@ class MessageHandler:
         return self._runs[run_id]
 
     def _ended(self, outcome: JobOutcome, run: Run) -> str:
-        if outcome.ending in (Ending.COMPLETED, Ending.KEPT):
+        if outcome.ending.has_result:
             self._lifeline.progress()
         self._streak.note(outcome)
         if self._streak.is_too_long:
             self._suspected()
-        return ending_in_short(outcome, run)
+        return outcome_in_short(outcome, run)
 
     def _refused(self, run: Run, arch_index: int, reason: NoClaim) -> tuple[Fate, str]:
         if reason is NoClaim.OTHER_RUN:  # the database was restored, and has numbered anew

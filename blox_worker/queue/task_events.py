@@ -7,7 +7,6 @@ the broker, at most once in `EVERY_S`. What is not sent is lost, and nothing dep
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from typing import Any, Final
 
 from celery import bootsteps
@@ -24,15 +23,6 @@ HEARTBEAT_S: Final = 30  # a thousand workers make 33/s of it
 _PROGRESS: Final = "task-progress"
 _STARTED: Final = "task-started"
 _ENDED: Final = ("task-succeeded", "task-rejected")  # Celery's, however the job ended
-
-# By these events Flower keeps the outcome of an earlier message of the job, or waits for the next.
-_EVENTS: Final[Mapping[Fate, str]] = {
-    Fate.DONE: "task-succeeded",
-    Fate.FAILED: "task-failed",
-    Fate.AGAIN: "task-retried",
-    Fate.BACK: "task-retried",
-    Fate.REFUSED: "task-revoked",
-}
 
 
 class TaskEvents:
@@ -111,7 +101,7 @@ class TaskEvents:
             fields["result"] = text
         if fate not in (Fate.DONE, Fate.REFUSED):
             fields["exception"] = text
-        return _EVENTS[fate]
+        return fate.kind
 
     def _send_news(self, dispatcher: Any) -> None:
         with self._lock:

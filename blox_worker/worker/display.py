@@ -16,8 +16,7 @@ from rich.progress import (
 
 from blox_core.result.epoch_report import EpochReport
 from blox_store.store import Job, Lease, Run
-from blox_worker.job.attempt import Ending, JobOutcome
-from blox_worker.job.ending_text import describe_ending
+from blox_worker.job.outcome import Ending, JobOutcome, describe_outcome
 from blox_worker.wording import name_of, percent
 
 _ETA_WINDOW_S = 3600.0  # architectures differ in cost; a short window would make the ETA jump
@@ -68,7 +67,7 @@ class Display:
         if outcome.ending in (Ending.COMPLETED, Ending.FAILED):
             self._open.pop(outcome.arch_index, None)
             self._ended.add(outcome.arch_index)
-        line = f"{name_of(outcome.arch_index)} {describe_ending(outcome, self._run)}"
+        line = f"{name_of(outcome.arch_index)} {describe_outcome(outcome, self._run)}"
         self._console.print(line, highlight=False, markup=False)
         self._show("")
 

@@ -9,8 +9,8 @@ from blox_core.result.epoch_report import EpochReport
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState, Lease, NoClaim, Run, Store
 from blox_worker.errors import DeviceBusy
-from blox_worker.job.attempt import JobOutcome, Worker
 from blox_worker.job.job import run_job
+from blox_worker.job.outcome import JobOutcome, Worker
 from blox_worker.on_disk.outbox import clear_leftovers
 from blox_worker.patience import patiently
 from blox_worker.reaper import Reaper

@@ -10,7 +10,7 @@ from typing import Final, Self
 from blox_store.errors import StoreError
 from blox_store.store import ALIVE_S, Store, WorkerFigures
 from blox_worker.device.gpu_load import gpu_load
-from blox_worker.job.attempt import Worker
+from blox_worker.job.outcome import Worker
 from blox_worker.repeating import Repeating
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from blox_store.store import Run, Store
 from blox_worker.device.slots import measuring
 from blox_worker.device.torch_device import checked_device
 from blox_worker.errors import WorkerSuspected
-from blox_worker.job.attempt import Ending, JobOutcome, Worker
+from blox_worker.job.outcome import JobOutcome, Worker
 from blox_worker.patience import opened, patiently, unless_stopped
 from blox_worker.processes.lifeline import USELESS, Lifeline
 from blox_worker.processes.stop import stop_requests
@@ -98,7 +98,7 @@ class _LaunchedDisplay(Display):
     def job_ended(self, outcome: JobOutcome) -> None:
         """Print how a job ended, and tell the launcher of one that was trained to the end."""
         super().job_ended(outcome)
-        if outcome.ending in (Ending.COMPLETED, Ending.KEPT):
+        if outcome.ending.has_result:
             self._lifeline.progress()
 
 

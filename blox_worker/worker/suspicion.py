@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from blox_store.store import Store
 from blox_worker.errors import WorkerSuspected
-from blox_worker.job.attempt import Ending, JobOutcome
+from blox_worker.job.outcome import Ending, JobOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class FailureStreak:
 
     def note(self, outcome: JobOutcome) -> None:
         """Take into account how a job ended."""
-        if outcome.ending in (Ending.COMPLETED, Ending.KEPT):
+        if outcome.ending.has_result:
             self._jobs.clear()
         elif outcome.ending in (Ending.RETRIED, Ending.FAILED) and not outcome.failed_elsewhere:
             self._jobs[outcome.run_id, outcome.arch_index] = outcome.error or ""

@@ -13,7 +13,7 @@ from blox_core.checkpoint.checkpoint import Checkpoint
 from blox_core.errors import DatasetMissing, TrainingStopped
 from blox_core.recipe import preset
 from blox_store.store import JobState, NoClaim, Store, schema
-from blox_worker.job.attempt import Ending
+from blox_worker.job.outcome import Ending
 from blox_worker.on_disk.checkpoints import job_stem
 from tests.support.job_runs import (
     INDEX,

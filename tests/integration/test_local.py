@@ -10,7 +10,7 @@ from blox_core.result.trainer_revision import TORCH, TRAINER_REVISION
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import JobState
 from blox_worker.errors import WorkerSuspected
-from blox_worker.job.attempt import Ending
+from blox_worker.job.outcome import Ending
 from blox_worker.reaper import Reaper
 from blox_worker.worker.loop import train_locally
 from tests.support.job_runs import (

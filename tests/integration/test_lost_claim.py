@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from blox_store.store import Store
-from blox_worker.job.attempt import Ending
+from blox_worker.job.outcome import Ending
 from tests.support.job_runs import INDEX, execute, make_run, stored
 from tests.support.lossy_proxy import CLAIM, lossy_proxy
 from tests.support.servers import own_postgres

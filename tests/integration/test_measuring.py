@@ -14,7 +14,7 @@ from blox_store.errors import DeviceDiffers
 from blox_store.store import JobState, NoClaim, schema
 from blox_worker.device.lock import DeviceLock
 from blox_worker.errors import DeviceBusy
-from blox_worker.job.attempt import Ending
+from blox_worker.job.outcome import Ending
 from blox_worker.worker.loop import train_locally
 from tests.support.job_runs import execute, make_worker
 from tests.support.latencies import measured, measuring_run
@@ -43,8 +43,8 @@ def make_run(store, protocol=QUICK):
 def test_a_measurement_is_stored_with_what_it_was_measured_on(store, worker):
     run = make_run(store)
     outcome = execute(store, run, worker, index=5)
-    assert (outcome.ending, outcome.result) == (Ending.COMPLETED, None)
-    assert store.measurements.all(run.id) == {5: outcome.measurement}
+    assert outcome.ending is Ending.COMPLETED
+    assert store.measurements.all(run.id) == {5: outcome.result}
     (identity,) = store.measurements.identities(run.id)
     assert identity["torch"] != "none"
     assert execute(store, run, worker, index=5) is NoClaim.ENDED

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from blox_core import training
 from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.store import NoClaim, schema
-from blox_worker.job.attempt import Ending
+from blox_worker.job.outcome import Ending
 from blox_worker.on_disk.outbox import Outbox
 from tests.support.job_runs import (
     assert_same_result,

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from blox_store.store import JobState, NoClaim
-from blox_worker.job.attempt import Ending
+from blox_worker.job.outcome import Ending
 from tests.support.job_runs import INDEX, assert_same_result, execute, make_run, stored
 
 

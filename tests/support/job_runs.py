@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from blox_core.result.trainer_revision import TORCH, TRAINER_REVISION
-from blox_worker.job.attempt import Worker
 from blox_worker.job.job import run_job
+from blox_worker.job.outcome import Worker
 from blox_worker.settings import WorkerSettings
 from tests.support.tiny import TINY
 

@@ -18,7 +18,7 @@ from blox_store.store import JobState, Run, Store
 from blox_worker.device.gpus import CPU
 from blox_worker.device.slots import Slot, slots
 from blox_worker.device.torch_device import checked_device
-from blox_worker.job.attempt import Worker
+from blox_worker.job.outcome import Worker
 from blox_worker.patience import patiently
 from blox_worker.processes.launcher import launch
 from blox_worker.processes.lifeline import Lifeline

@@ -19,7 +19,7 @@ from blox_worker.device.gpus import CPU
 from blox_worker.device.slots import Slot, measuring, slots
 from blox_worker.device.torch_device import checked_device
 from blox_worker.errors import DeviceMissing
-from blox_worker.job.attempt import Worker
+from blox_worker.job.outcome import Worker
 from blox_worker.logs import tell
 from blox_worker.patience import opened, patiently, unless_stopped
 from blox_worker.processes.launcher import launch

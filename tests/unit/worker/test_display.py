@@ -8,8 +8,13 @@ from rich.console import Console
 from blox_core.latency import LATENCY, preset
 from blox_core.result.metrics import Curves, Score
 from blox_store.store import Job, JobState, Run
-from blox_worker.job.attempt import Ending, JobOutcome
-from blox_worker.wording import describe, epoch_in_short, result_in_short
+from blox_worker.job.outcome import (
+    Ending,
+    JobOutcome,
+    describe,
+    epoch_in_short,
+    result_in_short,
+)
 from blox_worker.worker.display import Display
 from tests.support.latencies import measured
 from tests.support.results import made_up_result
@@ -111,9 +116,7 @@ def test_measurements_are_counted_and_told():
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=120, highlight=False)
     with Display([job(7), job(8)], MEASURING, console=console) as display:
-        outcome = JobOutcome(
-            run_id=1, arch_index=7, ending=Ending.COMPLETED, measurement=measured(3.5)
-        )
+        outcome = JobOutcome(run_id=1, arch_index=7, ending=Ending.COMPLETED, result=measured(3.5))
         display.job_ended(outcome)
         display._progress.refresh()
     assert "a00007 3.500 ms, half of 50 runs within 0.250 ms, unstable" in output.getvalue()

@@ -1,6 +1,6 @@
 import pytest
 
-from blox_worker.job.attempt import Ending, JobOutcome
+from blox_worker.job.outcome import Ending, JobOutcome
 from blox_worker.worker.suspicion import FailureStreak
 
 
