@@ -6,17 +6,19 @@ torch is loaded when a run of it is trained, and not before: the rest of a worke
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from blox_core.checkpoint.identity import CheckpointIdentity
 from blox_core.data import load_data
 from blox_core.recipe import Recipe
 from blox_core.result import TrainingResult
 from blox_core.result.epoch_report import EpochReport, Saveable
-from blox_core.result.trainer_revision import TRAINER_REVISION
+from blox_core.result.trainer_revision import TORCH, TRAINER_REVISION
 from blox_core.simulation import (
+    SIMULATED,
     SIMULATION_REVISION,
     SimulatedCheckpoint,
     load_simulated_checkpoint,
@@ -31,123 +33,92 @@ if TYPE_CHECKING:
     from blox_core.data import TrainingData
 
 
-class Trainer(Protocol):
-    """What turns an architecture, a recipe and a seed into a result."""
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """A training that is to be done: of what, on which torch device, and who hears of it.
 
-    @property
-    def revision(self) -> int:
-        """The revision; it changes when results may."""
+    `on_epoch` and `should_stop` are those of `blox_core.training.train`.
+    """
 
-    def identity(
-        self, architecture: Architecture, recipe: Recipe, seed: int, device: str
-    ) -> CheckpointIdentity:
-        """Return whose checkpoints a training may resume from."""
-
-    def load_checkpoint(self, path: Path, identity: CheckpointIdentity) -> Saveable:
-        """Read a checkpoint; raise CheckpointError if it is corrupt or of another training."""
-
-    def train(
-        self,
-        architecture: Architecture,
-        recipe: Recipe,
-        seed: int,
-        *,
-        device: str,
-        settings: WorkerSettings,
-        checkpoint: Saveable | None,
-        on_epoch: Callable[[EpochReport], None],
-        should_stop: Callable[[], bool],
-    ) -> TrainingResult:
-        """Train to the end; a stop raises TrainingStopped with the last epoch's checkpoint."""
+    architecture: Architecture
+    recipe: Recipe
+    seed: int
+    device: str
+    settings: WorkerSettings
+    on_epoch: Callable[[EpochReport], None]
+    should_stop: Callable[[], bool]
 
 
-class TorchTrainer:
-    """The real one: `blox_core.training`."""
+@dataclass(frozen=True, kw_only=True)
+class TrainerKind:
+    """What turns an architecture, a recipe and a seed into a result.
 
-    revision: int = TRAINER_REVISION
+    `revision` changes when results may; `identity` tells whose checkpoints a training may resume
+    from; `load_checkpoint` reads one, or raises CheckpointError if it is corrupt or of another
+    training. `train` goes from a checkpoint, if there is one, to the end; a stop raises
+    TrainingStopped with the last epoch's.
+    """
 
-    def identity(
-        self, architecture: Architecture, recipe: Recipe, seed: int, device: str
-    ) -> CheckpointIdentity:
-        """Return whose checkpoints a training may resume from."""
-        from blox_core.training import training_identity
-
-        return training_identity(architecture, recipe, seed, device)
-
-    def load_checkpoint(self, path: Path, identity: CheckpointIdentity) -> Saveable:
-        """Read a checkpoint; raise CheckpointError if it is corrupt or of another training."""
-        from blox_core.checkpoint.checkpoint import load_checkpoint
-
-        return load_checkpoint(path, identity)
-
-    def train(
-        self,
-        architecture: Architecture,
-        recipe: Recipe,
-        seed: int,
-        *,
-        device: str,
-        settings: WorkerSettings,
-        checkpoint: Saveable | None,
-        on_epoch: Callable[[EpochReport], None],
-        should_stop: Callable[[], bool],
-    ) -> TrainingResult:
-        """Train to the end; a stop raises TrainingStopped with the last epoch's checkpoint."""
-        from blox_core.checkpoint.checkpoint import Checkpoint
-        from blox_core.training import train
-
-        assert checkpoint is None or isinstance(checkpoint, Checkpoint), "load_checkpoint made it"
-        return train(
-            architecture,
-            recipe,
-            seed,
-            device=device,
-            data=_data(recipe, settings.data_dir),
-            checkpoint=checkpoint,
-            on_epoch=on_epoch,
-            should_stop=should_stop,
-        )
+    revision: int
+    identity: Callable[[Assignment], CheckpointIdentity]
+    load_checkpoint: Callable[[Path, CheckpointIdentity], Saveable]
+    train: Callable[[Assignment, Saveable | None], TrainingResult]
 
 
-class SimulatedTrainer:
-    """The rehearsal: `blox_core.simulation`, at the worker's own pace, with failures if asked for."""
+def _training_identity(assignment: Assignment) -> CheckpointIdentity:
+    from blox_core.training import training_identity
 
-    revision: int = SIMULATION_REVISION
+    return training_identity(
+        assignment.architecture, assignment.recipe, assignment.seed, assignment.device
+    )
 
-    def identity(
-        self, architecture: Architecture, recipe: Recipe, seed: int, device: str
-    ) -> CheckpointIdentity:
-        """Return whose checkpoints a training may resume from."""
-        return simulation_identity(architecture, recipe, seed)
 
-    def load_checkpoint(self, path: Path, identity: CheckpointIdentity) -> Saveable:
-        """Read a checkpoint; raise CheckpointError if it is corrupt or of another training."""
-        return load_simulated_checkpoint(path, identity)
+def _load_training_checkpoint(path: Path, identity: CheckpointIdentity) -> Saveable:
+    from blox_core.checkpoint.checkpoint import load_checkpoint
 
-    def train(
-        self,
-        architecture: Architecture,
-        recipe: Recipe,
-        seed: int,
-        *,
-        device: str,
-        settings: WorkerSettings,
-        checkpoint: Saveable | None,
-        on_epoch: Callable[[EpochReport], None],
-        should_stop: Callable[[], bool],
-    ) -> TrainingResult:
-        """Go through the epochs; a stop raises TrainingStopped with the last one's checkpoint."""
-        assert checkpoint is None or isinstance(checkpoint, SimulatedCheckpoint), "as loaded"
-        fails = settings.simulates_failure(architecture.index)
-        return simulate(
-            architecture,
-            recipe,
-            seed,
-            epoch_s=settings.simulated_epoch_s,
-            checkpoint=checkpoint,
-            on_epoch=_fail if fails else on_epoch,
-            should_stop=should_stop,
-        )
+    return load_checkpoint(path, identity)
+
+
+def _train(assignment: Assignment, checkpoint: Saveable | None) -> TrainingResult:
+    from blox_core.checkpoint.checkpoint import Checkpoint
+    from blox_core.training import train
+
+    assert checkpoint is None or isinstance(checkpoint, Checkpoint), "load_checkpoint made it"
+    return train(
+        assignment.architecture,
+        assignment.recipe,
+        assignment.seed,
+        device=assignment.device,
+        data=_data(assignment.recipe, assignment.settings.data_dir),
+        checkpoint=checkpoint,
+        on_epoch=assignment.on_epoch,
+        should_stop=assignment.should_stop,
+    )
+
+
+@lru_cache(maxsize=1)
+def _data(recipe: Recipe, data_dir: Path) -> TrainingData:
+    """Load a recipe's data once a process: consecutive jobs are of one run."""
+    return load_data(recipe, data_dir)
+
+
+def _simulation_identity(assignment: Assignment) -> CheckpointIdentity:
+    return simulation_identity(assignment.architecture, assignment.recipe, assignment.seed)
+
+
+def _simulate(assignment: Assignment, checkpoint: Saveable | None) -> TrainingResult:
+    """Rehearse a training at the worker's own pace, with failures if asked for."""
+    assert checkpoint is None or isinstance(checkpoint, SimulatedCheckpoint), "as loaded"
+    fails = assignment.settings.simulates_failure(assignment.architecture.index)
+    return simulate(
+        assignment.architecture,
+        assignment.recipe,
+        assignment.seed,
+        epoch_s=assignment.settings.simulated_epoch_s,
+        checkpoint=checkpoint,
+        on_epoch=_fail if fails else assignment.on_epoch,
+        should_stop=assignment.should_stop,
+    )
 
 
 def _fail(report: EpochReport) -> None:
@@ -156,10 +127,17 @@ def _fail(report: EpochReport) -> None:
     )
 
 
-TRAINERS: Final[Mapping[str, Trainer]] = {"torch": TorchTrainer(), "simulated": SimulatedTrainer()}
-
-
-@lru_cache(maxsize=1)
-def _data(recipe: Recipe, data_dir: Path) -> TrainingData:
-    """Load a recipe's data once a process: consecutive jobs are of one run."""
-    return load_data(recipe, data_dir)
+TRAINERS: Final[Mapping[str, TrainerKind]] = {
+    TORCH: TrainerKind(
+        revision=TRAINER_REVISION,
+        identity=_training_identity,
+        load_checkpoint=_load_training_checkpoint,
+        train=_train,
+    ),
+    SIMULATED: TrainerKind(
+        revision=SIMULATION_REVISION,
+        identity=_simulation_identity,
+        load_checkpoint=load_simulated_checkpoint,
+        train=_simulate,
+    ),
+}

@@ -14,7 +14,7 @@ from blox_core.space import Architecture
 from blox_store.errors import LeaseLost, StoreError, StoreUnavailable
 from blox_worker.job.attempt import Attempt
 from blox_worker.job.outcome import Ending, JobOutcome
-from blox_worker.job.trainers import TRAINERS
+from blox_worker.job.trainers import TRAINERS, Assignment
 from blox_worker.on_disk.checkpoints import JobCheckpoints
 from blox_worker.on_disk.outbox import Outbox
 
@@ -32,8 +32,16 @@ class TrainingAttempt(Attempt):
             raise
 
     @cached_property
-    def _recipe(self) -> Recipe:
-        return Recipe.from_dict(self.run.recipe)
+    def _assignment(self) -> Assignment:
+        return Assignment(
+            architecture=Architecture(self.lease.arch_index),
+            recipe=Recipe.from_dict(self.run.recipe),
+            seed=self.run.seed,
+            device=self.worker.device,
+            settings=self.worker.settings,
+            on_epoch=self._epoch_ended,
+            should_stop=self._is_to_stop,
+        )
 
     @cached_property
     def _checkpoints(self) -> JobCheckpoints:
@@ -42,14 +50,10 @@ class TrainingAttempt(Attempt):
             settings.checkpoint_dir,
             self.store.id,
             self.lease,
-            trainer.identity(self._architecture, self._recipe, self.run.seed, self.worker.device),
+            trainer.identity(self._assignment),
             load=trainer.load_checkpoint,
             every_s=settings.checkpoint_every_s,
         )
-
-    @property
-    def _architecture(self) -> Architecture:
-        return Architecture(self.lease.arch_index)
 
     def _trained(self) -> JobOutcome:
         try:
@@ -75,21 +79,12 @@ class TrainingAttempt(Attempt):
             self._patiently(lambda: self.store.jobs.start(self.lease, first))
         self.worker.pace.start()
         try:
-            return TRAINERS[self.run.trainer].train(
-                self._architecture,
-                self._recipe,
-                self.run.seed,
-                device=self.worker.device,
-                settings=self.worker.settings,
-                checkpoint=checkpoint,
-                on_epoch=self._epoch_ended,
-                should_stop=self._is_to_stop,
-            )
+            return TRAINERS[self.run.trainer].train(self._assignment, checkpoint)
         finally:
             self.worker.pace.end()
 
     def _epoch_ended(self, report: EpochReport) -> None:
-        self.worker.pace.epoch_ended(self._recipe.train_images)
+        self.worker.pace.epoch_ended(self._assignment.recipe.train_images)
         self.heartbeat.epoch = report.epoch
         if not self.heartbeat.lost:
             self._checkpoints.after_epoch(report)

@@ -8,21 +8,21 @@ from blox_store.errors import SettingsError
 from blox_store.settings import read_settings
 from blox_worker.errors import SimulatedFailure
 from blox_worker.job.blame import is_node_fault
-from blox_worker.job.trainers import TRAINERS
+from blox_worker.job.trainers import TRAINERS, Assignment
 from blox_worker.settings import WorkerSettings
 
 
 def train(index, settings):
-    return TRAINERS["simulated"].train(
-        Architecture(index),
-        replace(preset("digits"), epochs=2),
-        0,
+    assignment = Assignment(
+        architecture=Architecture(index),
+        recipe=replace(preset("digits"), epochs=2),
+        seed=0,
         device="cpu",
         settings=settings,
-        checkpoint=None,
         on_epoch=lambda report: None,
         should_stop=lambda: False,
     )
+    return TRAINERS["simulated"].train(assignment, None)
 
 
 @pytest.mark.parametrize(
