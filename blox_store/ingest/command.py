@@ -9,7 +9,8 @@ import click
 from blox_core.recipe import PRESETS, preset
 from blox_core.result.trainer_revision import UNKNOWN_REVISION
 from blox_store import command_line
-from blox_store.ingest.ingestion import IncomingRelease, ingest
+from blox_store.ingest.incoming import IncomingRelease
+from blox_store.ingest.ingestion import ingest
 from blox_store.store import Store
 
 

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from blox_core.result.environment import Environment
 from blox_core.result.metrics import first_best
-from blox_core.space import indices_of_digests
 from blox_store.errors import IngestRefused
 from blox_store.release.columns import (
     Column,
     CountColumn,
-    HashColumn,
     MillionthsColumn,
     NumberColumn,
     accuracy_table,
@@ -42,11 +40,11 @@ def finished_rows(
     different rows or lack a column, and for an accuracy that is no count, or a curve of another
     length than the recipe's.
     """
-    hashes = [_hashes(table) for table in (base, ext, env)]
-    if any(not np.array_equal(hashes[0], other) for other in hashes[1:]):
+    if any(not np.array_equal(base.digests, other.digests) for other in (ext, env)):
         raise IngestRefused(
             f"base, ext and env of seed {base.header['seed']} have rows for different architectures"
         )
+    indices = base.arch_indices().tolist()
     for start in range(0, len(base), ROWS_PER_BLOCK):
         part = slice(start, start + ROWS_PER_BLOCK)
         columns = {
@@ -54,27 +52,23 @@ def finished_rows(
             for table in (base, ext, env)
             for name, column in table.columns.items()
         }
-        yield _Block(columns, recipe, diverged).rows()
-
-
-def _hashes(table: Table) -> NDArray[np.uint8]:
-    column = table.columns["model_hash"]
-    assert isinstance(column, HashColumn)
-    return column.digests
+        yield _Block(indices[part], columns, recipe, diverged).rows()
 
 
 class _Block:
     """Some rows of all tables of a seed."""
 
     def __init__(
-        self, columns: Mapping[str, Column], recipe: Mapping[str, Any], diverged: frozenset[int]
+        self,
+        indices: list[int],
+        columns: Mapping[str, Column],
+        recipe: Mapping[str, Any],
+        diverged: frozenset[int],
     ) -> None:
+        self._indices = indices
         self._columns = columns
         self._recipe = recipe
         self._diverged = diverged
-        hashes = columns["model_hash"]
-        assert isinstance(hashes, HashColumn)
-        self._indices: list[int] = indices_of_digests(hashes.digests).tolist()
 
     def rows(self) -> list[FinishedRow]:
         """Return the results."""

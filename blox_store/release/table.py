@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_core.space import SPACE_SIZE
-from blox_store.release.columns import Column
+from blox_core.space import SPACE_SIZE, indices_of_digests
+from blox_store.release.columns import Column, HashColumn
 
 MAX_ROWS: Final = SPACE_SIZE  # a file has one row per architecture
 # Bounds the Python values alive while a big table is read or written: 8 MB of training curves.
@@ -39,6 +39,17 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.columns["model_hash"])
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """The model hash of each row, uint8 (rows, 16)."""
+        column = self.columns["model_hash"]
+        assert isinstance(column, HashColumn)
+        return column.digests
+
+    def arch_indices(self) -> NDArray[np.int32]:
+        """Return the arch index of each row, -1 for a hash that no architecture has."""
+        return indices_of_digests(self.digests)
 
     def take(self, rows: NDArray[np.integer[Any]] | slice) -> Table:
         """Return the table of the given rows, in the given order."""

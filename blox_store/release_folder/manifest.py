@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from math import inf
 from pathlib import Path
@@ -13,9 +13,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from blox_core.errors import LatencyError, RecipeError
-from blox_core.latency import DeviceIdentity, LatencyProtocol
-from blox_core.recipe import Recipe
 from blox_core.space import SPACE_SIZE
 from blox_core.space.index_spans import indices_of, spans
 from blox_store.errors import ReleaseCorrupt
@@ -130,9 +127,9 @@ class Manifest:
         """
         seeds = {entry.seed: entry for entry in self.seeds} | {seed.seed: seed}
         named = {entry.name: entry for entry in (*self.files, *files)}
-        kept = _devices_of(named.values()) - _devices_of(files)
+        kept = devices_of(named.values()) - devices_of(files)
         known = {entry.device: entry for entry in self.devices if entry.device in kept}
-        known |= {entry.device: entry for entry in devices if entry.device in _devices_of(files)}
+        known |= {entry.device: entry for entry in devices if entry.device in devices_of(files)}
         return replace(
             self,
             seeds=tuple(seeds[number] for number in sorted(seeds)),
@@ -173,63 +170,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         raise ReleaseCorrupt(f"it is no manifest: {error}", path=str(path)) from error
 
 
-def contradictions(manifest: Manifest) -> Iterator[str]:
-    """Yield what a manifest says that cannot be true, whatever the files hold."""
-    trainings = manifest.trainings
-    try:
-        recipe = Recipe.from_dict(trainings.recipe)
-    except RecipeError as error:
-        yield str(error)
-        return
-    if recipe.fingerprint != trainings.recipe_fingerprint:
-        yield "its recipe is not of its fingerprint"
-    if recipe.dataset != trainings.dataset:
-        yield f"its data set is {trainings.dataset}, that of its recipe {recipe.dataset}"
-    if trainings.trainer_revision < 0:
-        yield f"its trainer_revision is {trainings.trainer_revision}, 0 or more is allowed"
-    numbers = [seed.seed for seed in manifest.seeds]
-    if numbers != sorted({*numbers}) or min(numbers, default=0) < 0:
-        yield f"its seeds are {numbers}, different ones of 0 or more in order are allowed"
-    yield from _device_contradictions(manifest)
-    for file in manifest.files:
-        for fact, value in (("dataset", recipe.dataset), ("epochs", recipe.epochs)):
-            if file.header.get(fact, value) != value:
-                yield f"{file.name} has {fact} {file.header[fact]!r}, its recipe {value!r}"
-
-
-def _device_contradictions(manifest: Manifest) -> Iterator[str]:
-    names = [entry.device for entry in manifest.devices]
-    if names != sorted({*names}):
-        yield f"its devices are {names}, different ones in order are allowed"
-    for name in sorted({*names} - _devices_of(manifest.files)):
-        yield f"its device {name} has no file"
-    for file in manifest.files:
-        yield from _prediction_contradictions(manifest, file)
-    for entry in manifest.devices:
-        if not entry.has_protocol:
-            continue
-        try:
-            protocol = LatencyProtocol.from_dict(entry.protocol)
-            for identity in entry.identities:
-                DeviceIdentity.from_dict(identity)
-        except LatencyError as error:
-            yield f"of device {entry.device}: {error}"
-            continue
-        if protocol.fingerprint != entry.protocol_fingerprint:
-            yield f"the protocol of device {entry.device} is not of its fingerprint"
-
-
-def _prediction_contradictions(manifest: Manifest, file: FileEntry) -> Iterator[str]:
-    """Yield what cannot be of the predicted rows that a manifest lists; older ones list none."""
-    for entry in manifest.devices:
-        if entry.device != file.device:
-            continue
-        listed, counted = len(indices_of(entry.predicted)), file.header.get("predicted", 0)
-        if listed and listed != counted:
-            yield f"{file.name} has {counted} predicted rows, by its device's entry {listed}"
-
-
-def _devices_of(files: Iterable[FileEntry]) -> set[str]:
+def devices_of(files: Iterable[FileEntry]) -> set[str]:
+    """Return the devices of whose latencies these files are."""
     return {file.device for file in files if file.device is not None}
 
 

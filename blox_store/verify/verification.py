@@ -7,37 +7,36 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.errors import ExtraMissing
 from blox_core.result.trainer_revision import TORCH
-from blox_core.space import SPACE_SIZE, indices_of_digests
+from blox_core.space import SPACE_SIZE
 from blox_core.space.index_spans import indices_of
 from blox_store.errors import ReleaseCorrupt, ReleaseError, ReleaseMissing
-from blox_store.release.columns import Column, HashColumn, NumberColumn, RaggedColumn, StringColumn
+from blox_store.release.columns import Column, NumberColumn
 from blox_store.release.known_columns import is_curve
-from blox_store.release.names import ReleaseFile, is_pending, scan_folder
+from blox_store.release.names import SEEDED_KINDS, ReleaseFile, is_pending, scan_folder
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
 from blox_store.release_folder.contents import name_fault
+from blox_store.release_folder.contradictions import contradictions
 from blox_store.release_folder.manifest import (
     MANIFEST_FILE,
     DeviceEntry,
     FileEntry,
     Manifest,
     SeedEntry,
-    contradictions,
     header_facts,
     read_manifest,
     sha256_of,
 )
 from blox_store.release_folder.simulated_marker import SIMULATED_FILE
+from blox_store.verify.comparison import first_difference
 
-_ROWS_AT_ONCE: Final = 2048  # are compared: as doubles, whole tables would take gigabytes
-_SEEDED: Final = ("base", "ext", "env")
 _STATIC: Final = "blox-info"
 
 
@@ -118,7 +117,7 @@ class _Check:
             if table is None:
                 continue
             if first is None:
-                self._indices[stem] = indices = _indices(table)
+                self._indices[stem] = indices = np.sort(table.arch_indices())
                 self._check_rows(file, indices)
                 first = file.path.name, table
             elif (difference := first_difference(first[1], table)) is not None:
@@ -227,7 +226,7 @@ class _Check:
         together = np.sort(np.concatenate(list(sets.values())))
         if not np.array_equal(together, np.arange(SPACE_SIZE)):
             yield f"{MANIFEST_FILE} does not have each architecture once for seed {seed.seed}"
-        for kind in _SEEDED:
+        for kind in SEEDED_KINDS:
             stem = f"blox-{kind}-{seed.seed}"
             if stem in self._indices and not np.array_equal(self._indices[stem], rows):
                 yield f"{stem} has rows for other architectures than {MANIFEST_FILE} says"
@@ -251,82 +250,7 @@ class _Check:
                 yield f"{stem} has no rows for architectures that {MANIFEST_FILE} says are {what}"
 
 
-def first_difference(left: Table, right: Table) -> str | None:
-    """Return where two tables differ, rows taken by architecture; None if nowhere.
-
-    The right one's value is named first. Values are equal if their bits are; a NaN equals a NaN.
-    """
-    if left.header != right.header:
-        names = {*left.header, *right.header}
-        unequal = sorted(n for n in names if left.header.get(n) != right.header.get(n))
-        return f"the headers, in {', '.join(unequal)}"
-    if len(left) != len(right):
-        return f"{len(right)} and {len(left)} rows"
-    orders = _order(left), _order(right)
-    for start in range(0, len(left), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        rows = (table.take(order[part]) for table, order in zip((left, right), orders, strict=True))
-        if (difference := _difference_of_rows(*rows)) is not None:
-            return difference
-    return None
-
-
-def _difference_of_rows(left: Table, right: Table) -> str | None:
-    for name, column in left.columns.items():
-        if (row := _different_row(column, right.columns[name])) is not None:
-            here, there = column.value(row), right.columns[name].value(row)
-            return (
-                f"{name} of {left.columns['model_hash'].value(row)}: {there!r:.60} and {here!r:.60}"
-            )
-    return None
-
-
 def _has_items(column: Column, items: int) -> bool:
     """Return whether each row is a list of so many numbers."""
     shape = column.array().shape if isinstance(column, NumberColumn) else ()
     return shape == (len(column), items)
-
-
-def _digests(table: Table) -> NDArray[np.uint8]:
-    column = table.columns["model_hash"]
-    assert isinstance(column, HashColumn)
-    return column.digests
-
-
-def _indices(table: Table) -> NDArray[np.int32]:
-    return np.sort(indices_of_digests(_digests(table)))
-
-
-def _order(table: Table) -> NDArray[np.int64]:
-    return np.lexsort(_digests(table).T[::-1])
-
-
-def _different_row(left: Column, right: Column) -> int | None:
-    """Return the first row in which two columns of the same length differ."""
-    if isinstance(left, RaggedColumn) or isinstance(right, RaggedColumn):
-        rows = zip(_bits_of_lists(left), _bits_of_lists(right), strict=True)
-        return next((row for row, (one, other) in enumerate(rows) if one != other), None)
-    one, other = _comparable(left), _comparable(right)
-    if one.shape != other.shape:
-        return 0
-    unequal = (one != other).reshape(len(one), -1).any(axis=1) if one.size else np.zeros(0, bool)
-    return int(np.argmax(unequal)) if unequal.any() else None
-
-
-def _comparable(column: Column) -> NDArray[Any]:
-    """Return an array that is equal where the values are, bit by bit."""
-    if isinstance(column, NumberColumn):
-        return _bits(column.floats())
-    if isinstance(column, StringColumn):
-        return np.array(column.strings, object)[column.codes]
-    return column.array()
-
-
-def _bits(floats: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Return the bits of doubles; all NaNs are one, for text does not tell them apart."""
-    return np.where(np.isnan(floats), np.nan, floats).view(np.uint64)
-
-
-def _bits_of_lists(column: Column) -> Iterator[bytes]:
-    for row in range(len(column)):
-        yield _bits(np.atleast_1d(np.array(column.value(row), np.float64))).tobytes()

@@ -13,7 +13,8 @@ from blox_core.result.trainer_revision import TRAINER_REVISION, UNKNOWN_REVISION
 from blox_core.space import indices_of_digests
 from blox_store.errors import IngestRefused, ReleaseMissing, StoreError
 from blox_store.export.exporter import Choice, export
-from blox_store.ingest.ingestion import IncomingRelease, ingest
+from blox_store.ingest.incoming import IncomingRelease
+from blox_store.ingest.ingestion import ingest
 from blox_store.release.columns import HashColumn
 from blox_store.release.names import scan_folder
 from blox_store.release.reader import read_table
@@ -21,7 +22,8 @@ from blox_store.release.table import Table
 from blox_store.release.writer import write_table
 from blox_store.release_folder.manifest import sha256_of
 from blox_store.store import JobState, Store, schema
-from blox_store.verify.verification import first_difference, verify
+from blox_store.verify.comparison import first_difference
+from blox_store.verify.verification import verify
 from tests.support.latencies import measure_all
 from tests.support.releases import SHAPE, add_costs, contents, finished_run, payload
 from tests.support.results import claimed, made_up_run

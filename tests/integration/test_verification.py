@@ -14,7 +14,8 @@ from blox_store.release.columns import FloatColumn, HashColumn, MillionthsColumn
 from blox_store.release.reader import read_table
 from blox_store.release.writer import write_table
 from blox_store.store import Store
-from blox_store.verify.verification import first_difference, verify
+from blox_store.verify.comparison import first_difference
+from blox_store.verify.verification import verify
 from tests.support.releases import add_costs, finished_run
 
 DIGITS = replace(preset("digits"), epochs=2)

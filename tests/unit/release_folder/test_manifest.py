@@ -10,13 +10,13 @@ from blox_core.latency import preset
 from blox_core.recipe import preset as recipe_preset
 from blox_core.space.index_spans import indices_of, spans
 from blox_store.errors import ReleaseCorrupt
+from blox_store.release_folder.contradictions import contradictions
 from blox_store.release_folder.manifest import (
     DeviceEntry,
     FileEntry,
     Manifest,
     SeedEntry,
     Trainings,
-    contradictions,
     read_manifest,
 )
 
