@@ -11,7 +11,8 @@
 | an array or pandas Series of objects | what the lists in its place would mean |
 
 An arch vector has numbers at its third level, and a sequence of them has them at its fourth, so that
-none is ever taken for the other: three arch vectors are no arch vector.
+none is ever taken for the other: three arch vectors are no arch vector. A graph is an argument of its
+own, `graph`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_core.errors import ArchitectureError
+from blox_core.errors import ArchitectureError, UnknownArchitecture
 from blox_core.space import SPACE_SIZE, checked_index, index_of, index_of_hash
+from blox_core.space.graph import graph_hash, minimal
+from blox_core.space.graph_matrix import graph_of
 
 Arch: TypeAlias = Any
 Indices: TypeAlias = NDArray[np.intp]
@@ -59,6 +62,25 @@ def resolve_one(arch: Arch) -> int:
     if not isinstance(index, int):
         raise ArchitectureError(f"{len(index)} architectures at once: only one is allowed here")
     return index
+
+
+def index_of_graph(graph: Any) -> int | None:
+    """Return the arch index of a graph, None if no architecture has it.
+
+    `graph` is `(matrix, labels)`, or `((matrix, labels), original)` as `get_model_graph` returns
+    it, minimised or not. Raises ArchitectureError for anything else.
+    """
+    if not isinstance(graph, (tuple, list)) or len(graph) != 2:
+        raise ArchitectureError(
+            f"graph of type {type(graph).__name__}: what get_model_graph returns is allowed, or "
+            "the pair of an adjacency matrix and labels"
+        )
+    matrix, labels = graph[0] if isinstance(graph[0], tuple) else graph
+    smallest = minimal(graph_of(matrix, labels))
+    try:
+        return None if smallest is None else index_of_hash(graph_hash(smallest))
+    except UnknownArchitecture:
+        return None
 
 
 def _plain(value: Any) -> Any:

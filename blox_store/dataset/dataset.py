@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.space import Architecture
-from blox_store.dataset.arch_argument import Arch, resolve, resolve_one
+from blox_store.dataset.arch_argument import Arch, index_of_graph, resolve, resolve_one
 from blox_store.dataset.benchmarking import LATENCY, BenchmarkingDataset, Devices
 from blox_store.dataset.budget import Budget, Simulated, checked_budget
 from blox_store.dataset.env_info import EnvInfoDataset
 from blox_store.dataset.file_group import FileGroup, Paths, listed, path_list
-from blox_store.dataset.graph_argument import index_of_graph
 from blox_store.dataset.lazy_file import HASH, LazyFile
 from blox_store.dataset.metrics import TrainingMetrics
 from blox_store.dataset.queries.arrow_table import arrow_table, chosen_sources, joined, pandas_frame

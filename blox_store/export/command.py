@@ -18,8 +18,7 @@ from blox_store.export.card import CARD_FILE
 from blox_store.export.exporter import Choice, ExportReport, export
 from blox_store.export.progress import Report
 from blox_store.export.tables import Static
-from blox_store.release.names import ALL_FORMATS, FORMATS
-from blox_store.release_folder.simulated_marker import SIMULATED_FILE
+from blox_store.release.names import ALL_FORMATS, FORMATS, SIMULATED_FILE
 from blox_store.store import Store
 
 

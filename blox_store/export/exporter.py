@@ -40,7 +40,6 @@ from blox_store.release_folder.manifest import (
     Trainings,
     describe_file,
 )
-from blox_store.release_folder.simulated_marker import write_marker
 from blox_store.store import JobState, Run, Selection, Store
 
 _UNFINISHED: Final = (JobState.PENDING, JobState.QUEUED, JobState.RUNNING)
@@ -244,7 +243,7 @@ class _Export:
         }
         has_picture = write_card(self._building, self._out, manifest, figures, [*unpredicted])
         if self._choice.simulated:
-            write_marker(self._building, run)
+            staging.write_marker(self._building, run)
         replace_file(self._building / MANIFEST_FILE, [manifest.to_json()])
         return states.report([self._out / file.name for file in files], has_picture, unpredicted)
 

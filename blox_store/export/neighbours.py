@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from blox_store.errors import ExportRefused, ReleaseCorrupt
-from blox_store.release.names import scan_folder
+from blox_store.release.names import SIMULATED_FILE, scan_folder
 from blox_store.release_folder.manifest import (
     MANIFEST_FILE,
     Manifest,
@@ -16,7 +16,6 @@ from blox_store.release_folder.manifest import (
     Trainings,
     read_manifest,
 )
-from blox_store.release_folder.simulated_marker import SIMULATED_FILE
 
 _ADVICE = "give another folder"
 

@@ -15,6 +15,7 @@ from blox_core.space.index_spans import indices_of
 from blox_store.errors import IngestRefused, PickleNotAllowed
 from blox_store.release.names import (
     QUICKEST_FIRST,
+    SIMULATED_FILE,
     Kind,
     ReleaseFile,
     is_pending,
@@ -31,7 +32,6 @@ from blox_store.release_folder.manifest import (
     read_manifest,
     sha256_of,
 )
-from blox_store.release_folder.simulated_marker import SIMULATED_FILE
 from blox_store.store import JobState, MeasuredDevice
 
 

@@ -13,14 +13,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from blox_core.atomic_file import sync_folder
+from blox_core.atomic_file import replace_file, sync_folder
 from blox_core.file_lock import try_lock
 from blox_store.errors import ExportRefused
-from blox_store.release.names import PENDING_FOLDER
+from blox_store.release.names import PENDING_FOLDER, SIMULATED_FILE
 from blox_store.release_folder.manifest import MANIFEST_FILE
-from blox_store.release_folder.simulated_marker import SIMULATED_FILE
+
+if TYPE_CHECKING:  # putting files into place needs no database
+    from blox_store.store import Run
 
 _BUILDING_PREFIX: Final = ".export-"
 _LOCK_FILE: Final = ".export.lock"
@@ -56,6 +58,15 @@ def publish(building: Path, out: Path) -> None:
     building.rename(out / PENDING_FOLDER)
     sync_folder(out)
     _finish(out)
+
+
+def write_marker(out: Path, run: Run) -> None:
+    """Mark the folder `out` as one of made-up figures; the mark is durable when this returns."""
+    text = (
+        "The figures in this folder are made up by a simulation of Blox: nothing was trained.\n"
+        f"The last export was of {run}.\n"
+    )
+    replace_file(out / SIMULATED_FILE, [text.encode("utf-8")])
 
 
 @contextmanager

@@ -19,7 +19,13 @@ from blox_core.space.index_spans import indices_of
 from blox_store.errors import ReleaseCorrupt, ReleaseError, ReleaseMissing
 from blox_store.release.columns import Column, NumberColumn
 from blox_store.release.known_columns import is_curve
-from blox_store.release.names import SEEDED_KINDS, ReleaseFile, is_pending, scan_folder
+from blox_store.release.names import (
+    SEEDED_KINDS,
+    SIMULATED_FILE,
+    ReleaseFile,
+    is_pending,
+    scan_folder,
+)
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
 from blox_store.release_folder.contents import name_fault
@@ -34,7 +40,6 @@ from blox_store.release_folder.manifest import (
     read_manifest,
     sha256_of,
 )
-from blox_store.release_folder.simulated_marker import SIMULATED_FILE
 from blox_store.verify.comparison import first_difference
 
 _STATIC: Final = "blox-info"

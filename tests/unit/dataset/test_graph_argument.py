@@ -11,7 +11,7 @@ from blox_core.errors import ArchitectureError
 from blox_core.space import Architecture, random_indices
 from blox_core.space.graph import model_graph
 from blox_core.space.graph_matrix import graph_of, labelled_matrix
-from blox_store.dataset.graph_argument import index_of_graph
+from blox_store.dataset.arch_argument import index_of_graph
 
 MATRIX, LABELS = labelled_matrix(model_graph(Architecture(54_321).cells))
 
