@@ -45,9 +45,9 @@ class Recovery:
 
 def judge(store: Store, run: Run, database_url: str) -> Verdict:
     """Compare every stored result with the closed form of its simulation."""
-    with store.snapshot() as connection:
-        states = store.jobs.indices(connection, run.id)
-        rows = list(store.results.stream(connection, run.id))
+    with store.snapshot() as snapshot:
+        states = snapshot.job_indices(run.id)
+        rows = list(snapshot.result_rows(run.id))
     with psycopg.connect(database_url) as plain:
         (duplicated,) = plain.execute(_DUPLICATED, (run.id,)).fetchone() or (0,)
     jobs = {index for indices in states.values() for index in indices}

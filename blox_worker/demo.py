@@ -11,7 +11,6 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection
 
 import blox
 from blox_core.latency import LATENCY_DECIMALS
@@ -21,7 +20,7 @@ from blox_store.dataset import default_formats
 from blox_store.export.exporter import Choice, export
 from blox_store.release.names import FORMATS
 from blox_store.settings import read_settings
-from blox_store.store import JobState, ResultRow, Run, Store
+from blox_store.store import JobState, ResultRow, Run, Snapshot, Store
 from blox_store.verify.verification import verify
 from blox_worker.device.torch_device import checked_device
 from blox_worker.errors import DemoFailed
@@ -139,25 +138,24 @@ def _released(dataset: blox.Dataset, index: int, names: Iterable[str]) -> dict[s
 def _stored(store: Store, run: Run) -> dict[int, dict[str, Any]]:
     """Return what a release has to say of each architecture, as it follows from the store."""
     shape = {name: run.recipe[name] for name in ("stem_channels", "classes", "resolution")}
-    with store.snapshot() as connection:
-        costs = store.static.architectures(connection, shape)
+    with store.snapshot() as snapshot:
+        costs = snapshot.all_costs(shape)
         return {
             row.arch_index: {
                 **dict(zip(("params", "flops"), costs[row.arch_index], strict=True)),
                 **dict(_training_facts(run, row)),
-                "latencies": _latencies(store, connection, row.arch_index),
+                "latencies": _latencies(snapshot, row.arch_index),
             }
-            for row in list(store.results.stream(connection, run.id))
+            for row in list(snapshot.result_rows(run.id))
         }
 
 
-def _latencies(store: Store, connection: Connection, index: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for device in store.static.devices(connection):
-        blocks = store.static.latency_blocks(connection, device, range(index, index + 1))
-        values = [ms for _, latencies_ms in blocks for ms in latencies_ms.tolist()]
-        found[device] = {"latency": round(values[0], LATENCY_DECIMALS)} if values else None
-    return found
+def _latencies(snapshot: Snapshot, index: int) -> dict[str, Any]:
+    found = snapshot.latencies_of(index)
+    return {
+        device: {"latency": round(found[device], LATENCY_DECIMALS)} if device in found else None
+        for device in snapshot.devices()
+    }
 
 
 def _training_facts(run: Run, row: ResultRow) -> list[tuple[str, Any]]:

@@ -93,9 +93,9 @@ def make_measuring_run(
 
 
 def _refuse_latencies_of_others(store: Store, device_name: str) -> None:
-    with store.snapshot() as connection:
-        known = device_name in store.static.devices(connection)
-    if known and not any(run.measures and run.dataset == device_name for run in store.runs.all()):
+    with store.snapshot() as snapshot:
+        known, runs = device_name in snapshot.devices(), snapshot.runs()
+    if known and not any(run.measures and run.dataset == device_name for run in runs):
         raise StoreError(
             f"the store has latencies on {device_name} that came with a release; measure under "
             "another --device-name"

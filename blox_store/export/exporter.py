@@ -98,14 +98,12 @@ def export(
     spoil what is in the folder (`check_neighbours`); NotEncodable for a value that no type holds.
     """
     _check_trainer(run, choice.simulated)
-    with store.snapshot() as connection:
-        states = _States(store.jobs.indices(connection, run.id), choice)
+    with store.snapshot() as snapshot:
+        states = _States(snapshot.job_indices(run.id), choice)
         states.check(run)
         source = RunSource(
-            store=store,
-            connection=connection,
-            run=run,
-            selection=Selection(run_id=run.id, statuses=states.statuses, indices=choice.indices),
+            snapshot=snapshot,
+            selection=Selection(run=run, statuses=states.statuses, indices=choice.indices),
             static=choice.static,
             predicted=choice.predicted,
         )
@@ -270,9 +268,7 @@ class _Export:
         return SeedEntry(
             seed=source.run.seed,
             code_version=metadata.version("blox"),
-            environments=source.store.results.environment_count(
-                source.connection, source.selection
-            ),
+            environments=source.snapshot.environment_count(source.selection),
             includes_diverged=self._choice.include_diverged,
             counts={name: len(indices) for name, indices in sets.items()},
             indices=spans(states.rows),
@@ -283,7 +279,7 @@ class _Export:
 
     def _device_entries(self, tables: list[ReleaseTable]) -> list[DeviceEntry]:
         source = self._source
-        measured = source.store.static.measured_devices(source.connection, source.selection.indices)
+        measured = source.snapshot.measured_devices(source.selection.indices)
         found = {table.device or "": table.prediction for table in tables}
         predictions = {device: one for device, one in found.items() if one is not None}
         return device_entries(measured, predictions)

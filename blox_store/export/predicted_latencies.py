@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 from blox_core.errors import LatencyError
 from blox_core.latency import LatencyPredictor
 from blox_core.space import SPACE_SIZE
-
-Latencies: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]  # arch indices, milliseconds
+from blox_store.store import LatencyBlock
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,7 +22,9 @@ class Prediction:
     error_percent: float
 
 
-def completed(measured: Iterator[Latencies], chosen: range) -> tuple[Latencies, Prediction | None]:
+def completed(
+    measured: Iterator[LatencyBlock], chosen: range
+) -> tuple[LatencyBlock, Prediction | None]:
     """Return the latencies of all chosen architectures, and what of them is predicted, if anything.
 
     Measured ones stay as they are. Raises LatencyError if too few are measured for the others, or

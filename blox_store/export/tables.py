@@ -9,13 +9,12 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
 
 from blox_core.complexity import params_and_flops
 from blox_core.errors import LatencyError
 from blox_core.space import DISTINCT_CELLS, SPACE_SIZE, STAGES, Architecture, hash_table
 from blox_store.errors import ExportRefused
-from blox_store.export.predicted_latencies import Latencies, Prediction, completed, unpredicted
+from blox_store.export.predicted_latencies import Prediction, completed, unpredicted
 from blox_store.release.columns import (
     ArchColumn,
     Column,
@@ -32,7 +31,7 @@ from blox_store.release.known_columns import COLUMNS
 from blox_store.release.names import Kind
 from blox_store.release.summary import TableSummary
 from blox_store.release.table import Table
-from blox_store.store import ResultBlock, Run, Selection, Store
+from blox_store.store import CostBlock, LatencyBlock, ResultBlock, Run, Selection, Snapshot
 
 _LARGEST_INT: Final = 2**32 - 1
 _SHAPE_FIELDS: Final = ("stem_channels", "classes", "resolution")
@@ -41,7 +40,6 @@ _SHAPE_FIELDS: Final = ("stem_channels", "classes", "resolution")
 Rows: TypeAlias = Generator[Table, None, None]
 # Of which architectures there are params and FLOPs: those with rows, or all 91,125.
 Static: TypeAlias = Literal["finished", "all"]
-Costs: TypeAlias = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +64,15 @@ class ReleaseTable:
 class RunSource:
     """Results of a run in a snapshot of the store, from which tables are made."""
 
-    store: Store
-    connection: Connection
-    run: Run
+    snapshot: Snapshot
     selection: Selection
     static: Static = "finished"
     predicted: bool = False
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self.selection.run
 
     @property
     def shape(self) -> dict[str, int]:
@@ -80,25 +81,29 @@ class RunSource:
 
     def results(self) -> Generator[ResultBlock, None, None]:
         """Yield the results with curves of all epochs of the recipe."""
-        return self.store.results.blocks(self.connection, self.selection, self.run.recipe["epochs"])
+        return self.snapshot.results(self.selection)
 
-    def costs(self) -> Iterator[Costs]:
+    def costs(self) -> Iterator[CostBlock]:
         """Yield arch indices, params and FLOPs in blocks."""
         if self.static == "all":
             yield self._costs_of_all
         else:
-            yield from self.store.results.cost_blocks(self.connection, self.selection, self.shape)
+            yield from self.snapshot.costs(self.selection, self.shape)
 
     @cached_property
-    def _costs_of_all(self) -> Costs:
+    def _costs_of_all(self) -> CostBlock:
         """Those in the store, and computed ones of what an ingested release has left out there."""
         shape = self.shape
         params, flops = params_and_flops(
             shape["classes"], shape["stem_channels"], shape["resolution"]
         )
-        for index, known in self.store.static.architectures(self.connection, shape).items():
+        for index, known in self.snapshot.all_costs(shape).items():
             params[index], flops[index] = known
-        return np.arange(SPACE_SIZE), params.astype(np.uint64), flops.astype(np.uint64)
+        return CostBlock(
+            arch_indices=np.arange(SPACE_SIZE),
+            params=params.astype(np.uint64),
+            flops=flops.astype(np.uint64),
+        )
 
 
 def release_tables(source: RunSource) -> list[ReleaseTable]:
@@ -121,8 +126,7 @@ def release_tables(source: RunSource) -> list[ReleaseTable]:
 
 
 def _check_costs(source: RunSource) -> None:
-    results = source.store.results
-    if missing := results.without_costs(source.connection, source.selection, source.shape):
+    if missing := source.snapshot.without_costs(source.selection, source.shape):
         raise ExportRefused(
             f"params and FLOPs of {missing} architectures are not in the store; "
             "run 'blox init' with the run's recipe and seed, which computes them, or export those "
@@ -185,9 +189,8 @@ def _accuracies(counts: NDArray[Any], absent: NDArray[np.bool_], images: int) ->
 
 
 def _environments(source: RunSource, header: Mapping[str, Any]) -> Rows:
-    environments = source.store.results.environments(source.connection)
-    blocks = source.store.results.environment_blocks(source.connection, source.selection)
-    for indices, ids in blocks:
+    environments = source.snapshot.environments()
+    for indices, ids in source.snapshot.environment_ids(source.selection):
         columns: dict[str, Column] = {"model_hash": _hashes(indices)}
         for name in COLUMNS["env"][1:]:
             columns[name] = StringColumn.of([environments[id][name] for id in ids])
@@ -206,7 +209,7 @@ def _costs(source: RunSource, header: Mapping[str, Any]) -> Rows:
 
 
 def _latency_tables(source: RunSource) -> list[ReleaseTable]:
-    devices = source.store.static.devices(source.connection)
+    devices = source.snapshot.devices()
     if not source.predicted:
         return [_measured_table(source, device) for device in devices]
     if not devices:
@@ -214,7 +217,7 @@ def _latency_tables(source: RunSource) -> list[ReleaseTable]:
             "the store has no latency from which others could be predicted; measure some, as "
             "'blox init-latency --help' says, or leave --predicted out"
         )
-    here = {run.dataset for run in source.store.runs.all() if run.measures}
+    here = {run.dataset for run in source.snapshot.runs() if run.measures}
     tables = [_completed_table(source, device, device in here) for device in devices]
     refusals = [table.unpredicted for table in tables if table.unpredicted is not None]
     if len(refusals) == len(tables):
@@ -222,8 +225,8 @@ def _latency_tables(source: RunSource) -> list[ReleaseTable]:
     return tables
 
 
-def _measured(source: RunSource, device: str, indices: range) -> Iterator[Latencies]:
-    return source.store.static.latency_blocks(source.connection, device, indices)
+def _measured(source: RunSource, device: str, indices: range) -> Iterator[LatencyBlock]:
+    return source.snapshot.latencies(device, indices)
 
 
 def _measured_table(source: RunSource, device: str) -> ReleaseTable:
@@ -248,7 +251,7 @@ def _completed_table(source: RunSource, device: str, measured_here: bool) -> Rel
     return replace(table, prediction=prediction)
 
 
-def _latencies(header: Mapping[str, Any], blocks: Iterator[Latencies]) -> Rows:
+def _latencies(header: Mapping[str, Any], blocks: Iterator[LatencyBlock]) -> Rows:
     for indices, latencies_ms in blocks:
         columns = {"model_hash": _hashes(indices), "latency": FloatColumn(latencies_ms)}
         yield Table(header=header, columns=columns)

@@ -1,7 +1,8 @@
 """The store of runs, jobs and results, in SQLite or PostgreSQL: the truth about a benchmark."""
 
-from blox_store.store.results.blocks import ResultBlock, Selection
+from blox_store.store.results.blocks import CostBlock, LatencyBlock, ResultBlock, Selection
 from blox_store.store.results.finished import FinishedRow, Taken
+from blox_store.store.snapshot import Snapshot
 from blox_store.store.store import Store
 from blox_store.store.values import (
     CountedAttempt,
@@ -22,11 +23,13 @@ from blox_store.store.workers import ALIVE_S
 
 __all__ = [
     "ALIVE_S",
+    "CostBlock",
     "CountedAttempt",
     "DueJob",
     "FinishedRow",
     "Job",
     "JobState",
+    "LatencyBlock",
     "Lease",
     "MadeRun",
     "MeasuredDevice",
@@ -36,6 +39,7 @@ __all__ = [
     "ResultRow",
     "Run",
     "Selection",
+    "Snapshot",
     "Store",
     "Taken",
     "WorkerFigures",

@@ -57,8 +57,7 @@ class Runs:
     def all(self) -> list[Run]:
         """Return all runs, the oldest first."""
         with self._database.read() as connection:
-            rows = connection.execute(select(schema.runs).order_by(schema.runs.c.id)).mappings()
-            return [_run(row) for row in rows]
+            return all_runs(connection)
 
     def find(
         self, run_id: int | None = None, *, seed: int | None = None, measured: str | None = None
@@ -96,6 +95,12 @@ class Runs:
         """Pause a run, so that none of its jobs can be claimed, or let it go on."""
         with self._database.write() as connection:
             connection.execute(update(schema.runs).filter_by(id=run_id).values(paused=paused))
+
+
+def all_runs(connection: Connection) -> list[Run]:
+    """Return all runs, the oldest first, in the transaction."""
+    rows = connection.execute(select(schema.runs).order_by(schema.runs.c.id)).mappings()
+    return [_run(row) for row in rows]
 
 
 def find_or_make(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from sqlalchemy import Connection
+from sqlalchemy import select
 
+from blox_store.store import schema
 from blox_store.store.database import revision
 from blox_store.store.database.database import Database
-from blox_store.store.identity import store_id
 from blox_store.store.jobs.jobs import Jobs
 from blox_store.store.latencies.measurements import Measurements
 from blox_store.store.latencies.static import StaticInfo
@@ -18,6 +18,7 @@ from blox_store.store.results.finished import FinishedRuns
 from blox_store.store.results.results import Results
 from blox_store.store.runs import Runs
 from blox_store.store.schedulers import Schedulers
+from blox_store.store.snapshot import Snapshot
 from blox_store.store.workers import Workers
 
 
@@ -36,7 +37,8 @@ class Store:
             if migrate:
                 revision.upgrade(database)
             revision.check(database)
-            self.id = store_id(database)
+            with database.read() as connection:  # 32 hex digits, drawn when the store was made
+                self.id: str = connection.execute(select(schema.identity.c.store_id)).scalar_one()
         except BaseException:
             database.close()
             raise
@@ -52,10 +54,10 @@ class Store:
         self.static = StaticInfo(database)
 
     @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
+    def snapshot(self) -> Iterator[Snapshot]:
         """Read everything from one state of the database."""
         with self._database.read_at_leisure() as connection:
-            yield connection
+            yield Snapshot(connection)
 
     def close(self) -> None:
         """Close every idle connection."""

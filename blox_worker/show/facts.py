@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection
 
 from blox_core.complexity import params_and_flops
 from blox_core.recipe import Recipe, preset
@@ -110,16 +109,15 @@ def facts_in_store(architecture: Architecture, store: Store) -> ArchitectureFact
     """Return what a store has; params and FLOPs are those of its latest run with a result."""
     index = architecture.index
     recipe, trainings = preset("cifar100"), []
-    with store.snapshot() as connection:
-        for run in store.runs.all():
-            selection = Selection(
-                run_id=run.id, statuses=_WITH_RESULTS, indices=range(index, index + 1)
-            )
-            for block in store.results.blocks(connection, selection, run.epochs):
+    here = range(index, index + 1)
+    with store.snapshot() as snapshot:
+        for run in snapshot.runs():
+            selection = Selection(run=run, statuses=_WITH_RESULTS, indices=here)
+            for block in snapshot.results(selection):
                 recipe = Recipe.from_dict(run.recipe)
                 trainings.append(_training(run, block))
-        latencies = dict(_latencies(store, connection, index))
-        devices = store.static.measured_devices(connection, range(index, index + 1))
+        latencies = snapshot.latencies_of(index)
+        devices = snapshot.measured_devices(here)
     return replace(
         computed_facts(architecture, recipe),
         source=store.url,
@@ -157,13 +155,6 @@ def _training(run: Run, block: ResultBlock) -> Training:
 def _percent(count: int, run: Run, split: str) -> float:
     images: int = run.recipe[f"{split}_images"]
     return count / images * 100
-
-
-def _latencies(store: Store, connection: Connection, index: int) -> Iterator[tuple[str, float]]:
-    for device in store.static.devices(connection):
-        found = store.static.latency_blocks(connection, device, range(index, index + 1))
-        for _, latencies_ms in found:
-            yield device, float(latencies_ms[0])
 
 
 def _number(value: Any) -> float | None:

@@ -42,7 +42,7 @@ def undisturbed(tmp_path_factory):
 
 
 def lease_token(folder):
-    with Store(f"sqlite:///{folder}/blox.db") as store, store.snapshot() as connection:
+    with Store(f"sqlite:///{folder}/blox.db") as store, store._database.read() as connection:
         return connection.exec_driver_sql("SELECT lease_token FROM jobs").scalar_one()
 
 
@@ -93,7 +93,7 @@ def test_five_kills_change_nothing_but_the_training_time(tmp_path, undisturbed):
 
 def stored(folder):
     """The whole row of the result but for when, where and under which lease it was made."""
-    with Store(f"sqlite:///{folder}/blox.db") as store, store.snapshot() as connection:
+    with Store(f"sqlite:///{folder}/blox.db") as store, store._database.read() as connection:
         assert store.jobs.counts(1)[JobState.SUCCEEDED] == 1
         (row,) = connection.exec_driver_sql("SELECT * FROM results").mappings()
     differing = ("lease_token", "worker", "train_time_s", "finished_s")
@@ -101,8 +101,8 @@ def stored(folder):
 
 
 def train_time_s(folder):
-    with Store(f"sqlite:///{folder}/blox.db") as store, store.snapshot() as connection:
-        (row,) = store.results.stream(connection, 1)
+    with Store(f"sqlite:///{folder}/blox.db") as store, store.snapshot() as snapshot:
+        (row,) = snapshot.result_rows(1)
         return row.train_time_s
 
 

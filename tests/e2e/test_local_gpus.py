@@ -76,8 +76,8 @@ class Rehearsal:
     def assert_results_are_those_of_an_undisturbed_run(self):
         """Compare every stored result with the closed form."""
         recipe = preset("digits")
-        with self.store.snapshot() as connection:
-            rows = list(self.store.results.stream(connection, self.run.id))
+        with self.store.snapshot() as snapshot:
+            rows = list(snapshot.result_rows(self.run.id))
         assert [row.arch_index for row in rows] == [job.arch_index for job in self.jobs()]
         for row in rows:
             expected = simulated_result(Architecture(row.arch_index), recipe, self.run.seed)

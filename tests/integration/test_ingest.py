@@ -71,7 +71,7 @@ def rows(store):
     """Everything that ingesting may change."""
     tables = ("runs", "jobs", "results", "environments", "architectures", "latencies")
     tables += ("released_devices",)
-    with store.snapshot() as connection:
+    with store._database.read() as connection:
         return {
             name: connection.execute(select(schema.metadata.tables[name])).all() for name in tables
         }
@@ -354,7 +354,7 @@ def test_a_column_that_is_left_out(store, golden, tmp_path):
 
 def test_results_are_counted_once(store, ours):
     take(store, ours)
-    with store.snapshot() as connection:
+    with store._database.read() as connection:
         count = connection.execute(select(func.count()).select_from(schema.results)).scalar_one()
     assert count == 4
 

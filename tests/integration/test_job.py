@@ -308,5 +308,5 @@ def written(worker):
 
 def lease_end(store):
     """When the only lease ends, by the database's clock."""
-    with store.snapshot() as connection:
+    with store._database.read() as connection:
         return connection.execute(select(schema.jobs.c.lease_until_s)).scalar_one()

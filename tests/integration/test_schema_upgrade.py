@@ -67,8 +67,8 @@ def test_what_was_in_an_older_store_goes_on(old_url):
         run = store.runs.find()
         counts = store.jobs.counts(run.id)
         assert [counts[state] for state in JobState] == [1, 0, 1, 1, 0, 1]
-        with store.snapshot() as connection:
-            assert [row.arch_index for row in store.results.stream(connection, run.id)] == [3]
+        with store.snapshot() as snapshot:
+            assert [row.arch_index for row in snapshot.result_rows(run.id)] == [3]
         assert job(store, run, 4).error == "boom"
         assert (job(store, run, 4).avoid, store.jobs.attempts(run.id, 4)) == (None, [])
         assert fail(store, run, 6, worker=A) is JobState.FAILED  # the attempts of old count

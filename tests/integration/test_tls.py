@@ -46,7 +46,7 @@ def redis(authority):
 
 def test_a_store_is_reached_by_tls_and_the_server_is_checked(postgres, authority):
     url = f"{postgres}?sslmode=verify-full&sslrootcert={authority}/certificate"
-    with Store(url, migrate=True) as store, store.snapshot() as connection:
+    with Store(url, migrate=True) as store, store._database.read() as connection:
         used = connection.exec_driver_sql(
             "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
         )

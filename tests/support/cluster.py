@@ -128,13 +128,13 @@ class Cluster:
         held = select(jobs.c.arch_index, jobs.c.lease_token).where(
             jobs.c.run_id == run.id, jobs.c.lease_token.is_not(None)
         )
-        with self.store.snapshot() as connection:
+        with self.store._database.read() as connection:
             return {row.arch_index: row.lease_token for row in connection.execute(held)}
 
     def tokens(self, run: Run) -> dict[int, str]:
         """Return the lease tokens under which results were written, by arch index."""
-        with self.store.snapshot() as connection:
-            results = self.store.results.stream(connection, run.id)
+        with self.store.snapshot() as snapshot:
+            results = snapshot.result_rows(run.id)
             return {result.arch_index: result.lease_token for result in results}
 
     def running(self, run: Run, *, epoch: int = 0, of: str = "") -> list[Job]:
@@ -208,8 +208,8 @@ class Cluster:
         jobs = self.store.jobs.matching(run.id)
         assert {job.state for job in jobs} == {JobState.SUCCEEDED}, self.printed()
         assert [job.arch_index for job in jobs if job.attempts] == list(charged), self.printed()
-        with self.store.snapshot() as connection:
-            rows = list(self.store.results.stream(connection, run.id))
+        with self.store.snapshot() as snapshot:
+            rows = list(snapshot.result_rows(run.id))
         assert [row.arch_index for row in rows] == [job.arch_index for job in jobs]
         for row in rows:
             assert_as_undisturbed(run, row)

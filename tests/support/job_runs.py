@@ -41,8 +41,8 @@ def execute(store, run, worker, *, stop=None, index=None, **hooks):
 
 
 def stored(store, run):
-    with store.snapshot() as connection:
-        return list(store.results.stream(connection, run.id))
+    with store.snapshot() as snapshot:
+        return list(snapshot.result_rows(run.id))
 
 
 def assert_same_result(left, right):

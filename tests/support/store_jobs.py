@@ -106,8 +106,8 @@ def at_once(call, count):
 
 def stored(store, run):
     """Return the results of a run."""
-    with store.snapshot() as connection:
-        return list(store.results.stream(connection, run.id))
+    with store.snapshot() as snapshot:
+        return list(snapshot.result_rows(run.id))
 
 
 def grow_old(store, worker, by_s):

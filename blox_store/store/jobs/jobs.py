@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 
 from blox_store.store import schema
 from blox_store.store.database.clock import database_time, now_s
@@ -254,14 +254,6 @@ class Jobs:
                 .limit(limit)
             ).mappings()
             return [job_of(row) for row in rows]
-
-    def indices(self, connection: Connection, run_id: int) -> dict[JobState, list[int]]:
-        """Return the arch indices of the jobs in each state, within the caller's transaction."""
-        found: dict[JobState, list[int]] = {state: [] for state in JobState}
-        rows = select(_JOBS.state, _JOBS.arch_index).filter_by(run_id=run_id)
-        for state, arch_index in connection.execute(rows.order_by(_JOBS.arch_index)):
-            found[JobState(state)].append(arch_index)
-        return found
 
     def next_change_s(self, run_id: int, *, worker: str | None = None) -> float | None:
         """Return the seconds until a job comes due or a lease expires, None if neither will.

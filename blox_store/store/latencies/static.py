@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, select
 
 from blox_store.errors import StoreError
 from blox_store.store import schema
 from blox_store.store.database.database import Database
 from blox_store.store.database.upsert import insert_new_numbers, one_at_a_time
-from blox_store.store.latencies.devices import measured_devices, take_latencies
-from blox_store.store.results.blocks import stream
+from blox_store.store.latencies.devices import take_latencies
 from blox_store.store.values import MeasuredDevice
 
 _LATENCIES = schema.latencies.c
@@ -44,13 +41,6 @@ class StaticInfo:
             count = select(func.count()).select_from(schema.architectures).filter_by(**shape)
             return connection.execute(count).scalar_one()
 
-    def architectures(
-        self, connection: Connection, shape: Mapping[str, int]
-    ) -> dict[int, tuple[int, int]]:
-        """Return (params, flops) by arch index, within the caller's transaction."""
-        rows = connection.execute(select(schema.architectures).filter_by(**shape))
-        return {row.arch_index: (row.params, row.flops) for row in rows}
-
     def add_latencies(self, device: str, latencies_ms: Mapping[int, float]) -> None:
         """Store the latencies of architectures on a device, in milliseconds."""
         rows: list[dict[str, Any]] = [
@@ -75,48 +65,27 @@ class StaticInfo:
         """
         with self._database.write() as connection:
             one_at_a_time(connection, _INGESTION_LOCK)
-            self._refuse_other_costs(connection, shape, costs)
+            _refuse_other_costs(connection, shape, costs)
             _insert_costs(connection, shape, [(index, *of_it) for index, of_it in costs.items()])
             for device, of_device in latencies_ms.items():
                 take_latencies(connection, device, of_device, devices.get(device))
 
-    def _refuse_other_costs(
-        self,
-        connection: Connection,
-        shape: Mapping[str, int],
-        costs: Mapping[int, tuple[int, int]],
-    ) -> None:
-        for index, stored in self.architectures(connection, shape).items():
-            if costs.get(index, stored) != stored:
-                raise StoreError(
-                    f"the store has params and FLOPs {stored} of architecture {index} in the shape "
-                    f"{dict(shape)}, the release {costs[index]}; nothing was changed"
-                )
 
-    def devices(self, connection: Connection) -> list[str]:
-        """Return the devices that have latencies, by name, within the caller's transaction."""
-        rows = select(_LATENCIES.device).distinct().order_by(_LATENCIES.device)
-        return list(connection.scalars(rows))
+def all_costs(connection: Connection, shape: Mapping[str, int]) -> dict[int, tuple[int, int]]:
+    """Return (params, flops) of all models of a shape by arch index, in the transaction."""
+    rows = connection.execute(select(schema.architectures).filter_by(**shape))
+    return {row.arch_index: (row.params, row.flops) for row in rows}
 
-    def measured_devices(self, connection: Connection, indices: range) -> list[MeasuredDevice]:
-        """Return the devices of which it is known how they were measured, by name.
 
-        Their unstable measurements are those of arch indices of the range. Within the caller's
-        transaction.
-        """
-        return measured_devices(connection, indices)
-
-    def latency_blocks(
-        self, connection: Connection, device: str, indices: range
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Yield arch indices of a range, and their latencies on a device in milliseconds."""
-        rows = select(_LATENCIES.arch_index, _LATENCIES.latency_ms).where(
-            _LATENCIES.device == device,
-            _LATENCIES.arch_index >= indices.start,
-            _LATENCIES.arch_index < indices.stop,
-        )
-        for found, latencies_ms in stream(connection, rows.order_by(_LATENCIES.arch_index)):
-            yield np.array(found, np.int64), np.array(latencies_ms, np.float64)
+def _refuse_other_costs(
+    connection: Connection, shape: Mapping[str, int], costs: Mapping[int, tuple[int, int]]
+) -> None:
+    for index, stored in all_costs(connection, shape).items():
+        if costs.get(index, stored) != stored:
+            raise StoreError(
+                f"the store has params and FLOPs {stored} of architecture {index} in the shape "
+                f"{dict(shape)}, the release {costs[index]}; nothing was changed"
+            )
 
 
 def _insert_costs(

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, select
 
 from blox_store.store import schema
 from blox_store.store.results.curves import COUNTS, LOSSES, unpack_many
+from blox_store.store.values import Run
 
 ROWS_PER_BLOCK: Final = 2000
 
+LatencyBlock: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]  # indices, milliseconds
+
 _RESULTS = schema.results.c
-_ARCHITECTURES = schema.architectures.c
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """Results of one run: those of some statuses, with arch indices of a range."""
 
-    run_id: int
+    run: Run
     statuses: tuple[str, ...]
     indices: range
 
@@ -31,10 +33,9 @@ class Selection:
     def condition(self) -> ColumnElement[bool]:
         """The selection as a condition on the table of results."""
         return and_(
-            _RESULTS.run_id == self.run_id,
+            _RESULTS.run_id == self.run.id,
             _RESULTS.status.in_(self.statuses),
-            _RESULTS.arch_index >= self.indices.start,
-            _RESULTS.arch_index < self.indices.stop,
+            _RESULTS.arch_index.between(self.indices.start, self.indices.stop - 1),
         )
 
 
@@ -42,7 +43,7 @@ class Selection:
 class ResultBlock:
     """Results in the order of their arch indices, one array element or row per result.
 
-    Curves are as wide as asked for; `epochs` says how much of each is there, the rest is 0. Counts
+    Curves are as wide as the run has epochs; `epochs` says how much of each is there, the rest is 0. Counts
     are uint16 or uint32. Losses are uint32 millionths where all of the block are, else float64.
     Rows without `has_test` have 0 for test counts and NaN for the loss.
     """
@@ -60,13 +61,18 @@ class ResultBlock:
         return len(self.arch_indices)
 
 
-def result_blocks(
-    connection: Connection, selection: Selection, epochs: int
-) -> Generator[ResultBlock, None, None]:
-    """Yield the results by arch index in blocks, their curves `epochs` wide.
+class CostBlock(NamedTuple):
+    """Params and FLOPs in the order of their arch indices."""
 
-    Raises StoreError for curves that are damaged or longer.
-    """
+    arch_indices: NDArray[np.int64]
+    params: NDArray[np.uint64]
+    flops: NDArray[np.uint64]
+
+
+def result_blocks(
+    connection: Connection, selection: Selection
+) -> Generator[ResultBlock, None, None]:
+    """Yield the results by arch index in blocks; see `Snapshot.results`."""
     columns = (
         "arch_index",
         "epochs",
@@ -78,54 +84,18 @@ def result_blocks(
         "curves",
     )
     rows = select(*(_RESULTS[name] for name in columns)).where(selection.condition)
-    for part in stream(connection, rows.order_by(_RESULTS.arch_index)):
-        yield _block(dict(zip(columns, part, strict=True)), epochs)
+    for part in stream(connection, rows, _RESULTS.arch_index):
+        yield _block(dict(zip(columns, part, strict=True)), selection.run.epochs)
 
 
-def environment_blocks(
-    connection: Connection, selection: Selection
-) -> Iterator[tuple[NDArray[np.int64], list[int]]]:
-    """Yield arch indices and the ids of the environments in which they were trained."""
-    rows = select(_RESULTS.arch_index, _RESULTS.environment_id).where(selection.condition)
-    for indices, environments in stream(connection, rows.order_by(_RESULTS.arch_index)):
-        yield np.array(indices, np.int64), list(environments)
-
-
-def cost_blocks(
-    connection: Connection, selection: Selection, shape: Mapping[str, int]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]]:
-    """Yield arch indices, params and FLOPs of the models that were trained."""
-    rows = _with_costs(selection, shape, _RESULTS.arch_index, *_costs()).where(
-        _ARCHITECTURES.params.is_not(None)
-    )
-    for indices, params, flops in stream(connection, rows.order_by(_RESULTS.arch_index)):
-        yield np.array(indices, np.int64), np.array(params, np.uint64), np.array(flops, np.uint64)
-
-
-def without_costs(connection: Connection, selection: Selection, shape: Mapping[str, int]) -> int:
-    """Return of how many models params and FLOPs are not in the store."""
-    missing = _with_costs(selection, shape, func.count()).where(_ARCHITECTURES.params.is_(None))
-    count: int = connection.execute(missing).scalar_one()
-    return count
-
-
-def stream(connection: Connection, statement: Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the columns of a statement's rows in blocks, by a cursor of the server."""
-    with connection.execution_options(yield_per=ROWS_PER_BLOCK).execute(statement) as rows:
-        for block in rows.partitions():
+def stream(
+    connection: Connection, rows: Select[Any], key: ColumnElement[int]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the columns of rows by a key in blocks, by a cursor of the server."""
+    statement = rows.order_by(key)
+    with connection.execution_options(yield_per=ROWS_PER_BLOCK).execute(statement) as found:
+        for block in found.partitions():
             yield list(zip(*block, strict=True))
-
-
-def _costs() -> tuple[ColumnElement[int], ColumnElement[int]]:
-    return _ARCHITECTURES.params, _ARCHITECTURES.flops
-
-
-def _with_costs(selection: Selection, shape: Mapping[str, int], *columns: Any) -> Select[Any]:
-    same = [_ARCHITECTURES[name] == value for name, value in shape.items()]
-    joined = schema.results.outerjoin(
-        schema.architectures, and_(_ARCHITECTURES.arch_index == _RESULTS.arch_index, *same)
-    )
-    return select(*columns).select_from(joined).where(selection.condition)
 
 
 def _block(columns: Mapping[str, Sequence[Any]], epochs: int) -> ResultBlock:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Collection
 from dataclasses import asdict
 from math import isnan, nan
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, func, insert, select, tuple_
+from sqlalchemy import Connection, Row, insert, select, tuple_
 
 from blox_core.result import TrainingResult
 from blox_store.store import schema
 from blox_store.store.database.clock import now_s
 from blox_store.store.database.database import Database
 from blox_store.store.jobs.leases import finish, lease_lost
-from blox_store.store.results import blocks
-from blox_store.store.results.blocks import ResultBlock, Selection
 from blox_store.store.results.curves import COUNTS, LOSSES, pack_curves, rounded_loss, unpack_curves
 from blox_store.store.results.environments import environment_id
 from blox_store.store.results.recent import finished_within
@@ -57,16 +53,6 @@ class Results:
             elif _written_token(connection, lease) != lease.token:
                 raise lease_lost(lease)
 
-    def stream(self, connection: Connection, run_id: int) -> Iterator[ResultRow]:
-        """Yield the results of a run by arch index, within the caller's transaction."""
-        rows = connection.execution_options(yield_per=_ROWS_PER_FETCH).execute(
-            select(schema.results)
-            .where(schema.results.c.run_id == run_id)
-            .order_by(schema.results.c.arch_index)
-        )
-        for row in rows:
-            yield _result(row)
-
     def among(self, jobs: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return those of some jobs, (run id, arch index), that have a result."""
         wanted = sorted(jobs)
@@ -78,50 +64,12 @@ class Results:
                 found += [(row.run_id, row.arch_index) for row in connection.execute(rows)]
         return found
 
-    def blocks(
-        self, connection: Connection, selection: Selection, epochs: int
-    ) -> Generator[ResultBlock, None, None]:
-        """Yield selected results by arch index in blocks, within the caller's transaction.
-
-        One that is not exhausted has to be closed before the transaction ends.
-        Curves are `epochs` wide. Raises StoreError for longer ones, and for damaged ones.
-        """
-        return blocks.result_blocks(connection, selection, epochs)
-
-    def environment_blocks(
-        self, connection: Connection, selection: Selection
-    ) -> Iterator[tuple[NDArray[np.int64], list[int]]]:
-        """Yield arch indices and environment ids of selected results, in the transaction."""
-        return blocks.environment_blocks(connection, selection)
-
-    def environment_count(self, connection: Connection, selection: Selection) -> int:
-        """Return in how many environments selected results were trained."""
-        distinct = select(func.count(schema.results.c.environment_id.distinct()))
-        return connection.execute(distinct.where(selection.condition)).scalar_one()
-
-    def cost_blocks(
-        self, connection: Connection, selection: Selection, shape: Mapping[str, int]
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]]:
-        """Yield arch indices, params and FLOPs of selected results' models of a shape."""
-        return blocks.cost_blocks(connection, selection, shape)
-
-    def without_costs(
-        self, connection: Connection, selection: Selection, shape: Mapping[str, int]
-    ) -> int:
-        """Return of how many selected results' models params and FLOPs are not stored."""
-        return blocks.without_costs(connection, selection, shape)
-
     def finished_within(self, run_id: int, window_s: float) -> tuple[int, float]:
         """Return how many results came in the last `window_s` seconds, and how long ago the first.
 
         The second is 0 without any; the two give a rate.
         """
         return finished_within(self._database, schema.results, run_id, window_s)
-
-    def environments(self, connection: Connection) -> dict[int, dict[str, str]]:
-        """Return the strings of every environment by its id, within the caller's transaction."""
-        rows = connection.execute(select(schema.environments))
-        return {row.id: dict(row.strings) for row in rows}
 
 
 def _row(lease: Lease, result: TrainingResult) -> dict[str, Any]:
@@ -147,7 +95,8 @@ def _row(lease: Lease, result: TrainingResult) -> dict[str, Any]:
     }
 
 
-def _result(row: Row[Any]) -> ResultRow:
+def result_of(row: Row[Any]) -> ResultRow:
+    """Return the result of a row."""
     counts, losses = unpack_curves(row.curves_layout, row.curves, row.epochs)
     curves = dict(zip((*COUNTS, *LOSSES), (*counts, *losses), strict=True))
     return ResultRow(

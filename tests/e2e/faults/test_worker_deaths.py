@@ -47,10 +47,8 @@ def epochs_seen(cluster, run, index):
 
 def ended_by(cluster, run):
     """Return the workers that have written results, by arch index."""
-    with cluster.store.snapshot() as connection:
-        return {
-            row.arch_index: row.worker for row in cluster.store.results.stream(connection, run.id)
-        }
+    with cluster.store.snapshot() as snapshot:
+        return {row.arch_index: row.worker for row in snapshot.result_rows(run.id)}
 
 
 def wait_until_given_back(cluster, run, index):

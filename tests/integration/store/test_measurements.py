@@ -28,7 +28,7 @@ def claim(store, run, index, *, lease_s=LONG_S):
 
 
 def latencies(store, device="cpu-1"):
-    with store.snapshot() as connection:
+    with store._database.read() as connection:
         rows = connection.execute(select(schema.latencies).filter_by(device=device))
         return {row.arch_index: row.latency_ms for row in rows}
 
@@ -52,9 +52,9 @@ def test_a_device_is_described_by_its_run(store, measuring):
         store.measurements.complete(
             measuring, claim(store, measuring, index), measured(stable=stable), identity=IDENTITY
         )
-    with store.snapshot() as connection:
-        unmeasured, found = store.static.measured_devices(connection, range(10))
-        (_, elsewhere) = store.static.measured_devices(connection, range(4, 10))
+    with store.snapshot() as snapshot:
+        unmeasured, found = snapshot.measured_devices(range(10))
+        (_, elsewhere) = snapshot.measured_devices(range(4, 10))
     assert (unmeasured.name, unmeasured.identities, unmeasured.unstable) == ("cpu-0", (), ())
     assert unmeasured.protocol_fingerprint == other.recipe_fingerprint
     assert (found.name, found.identities, found.unstable) == ("cpu-1", (IDENTITY,), (3,))
@@ -197,8 +197,8 @@ def take(store, latencies_ms, described=None):
 
 
 def devices(store, indices=range(10)):
-    with store.snapshot() as connection:
-        return store.static.measured_devices(connection, indices)
+    with store.snapshot() as snapshot:
+        return snapshot.measured_devices(indices)
 
 
 def test_how_latencies_of_releases_were_measured_is_kept(store):

@@ -27,8 +27,8 @@ def test_a_result_comes_back_as_it_was_written(store, run):
     assert (first.test_top1, first.test_top5, first.test_loss) == (60, 90, 0.123457)
     assert (first.best_epoch, first.train_time_s) == (2, 12.25)
     assert first.environment_id == second.environment_id
-    with store.snapshot() as connection:
-        assert store.results.environments(connection) == {first.environment_id: ENVIRONMENT}
+    with store.snapshot() as snapshot:
+        assert snapshot.environments() == {first.environment_id: ENVIRONMENT}
     ended = job(store, run, 3)
     assert (ended.state, ended.epoch, ended.error) == (JobState.SUCCEEDED, 2, None)
     assert store.jobs.counts(run.id) == dict.fromkeys(JobState, 0) | {
@@ -121,8 +121,8 @@ def test_one_environment_is_stored_once_however_many_write_it(store):
     store.runs.add_jobs(run.id, range(8))
     leases = [claim(store, run) for _ in range(8)]
     at_once(lambda number: store.results.complete(leases[number], made_up_result()), 8)
-    with store.snapshot() as connection:
-        assert list(store.results.environments(connection).values()) == [ENVIRONMENT]
+    with store.snapshot() as snapshot:
+        assert list(snapshot.environments().values()) == [ENVIRONMENT]
     assert len({row.environment_id for row in stored(store, run)}) == 1
 
 

@@ -85,10 +85,10 @@ def test_all_jobs_of_the_search_space_are_added(store):
 
 
 def test_a_snapshot_sees_one_state(store, run):
-    with store.snapshot() as connection:
-        assert list(store.results.stream(connection, run.id)) == []
+    with store.snapshot() as snapshot:
+        assert list(snapshot.result_rows(run.id)) == []
         store.results.complete(claim(store, run, 3), made_up_result())
-        assert list(store.results.stream(connection, run.id)) == []
+        assert list(snapshot.result_rows(run.id)) == []
     assert len(stored(store, run)) == 1
 
 
@@ -98,19 +98,19 @@ def test_static_information_is_kept_by_model_shape(store):
     store.static.add_architectures(shape, [(5, 200, 300), (6, 1, 2)])
     assert store.static.architecture_count(shape) == 3
     assert store.static.architecture_count(shape | {"classes": 100}) == 0
-    with store.snapshot() as connection:
-        found = store.static.architectures(connection, shape)
-        assert found == {0: (100, 2**33), 5: (200, 300), 6: (1, 2)}
+    with store.snapshot() as snapshot:
+        assert snapshot.all_costs(shape) == {0: (100, 2**33), 5: (200, 300), 6: (1, 2)}
 
 
 def test_latencies_are_kept_by_device(store):
     store.static.add_latencies("pixel-4", {3: 1.5, 1: 2.5})
     store.static.add_latencies("cpu", {3: 10.0})
-    with store.snapshot() as connection:
-        assert store.static.devices(connection) == ["cpu", "pixel-4"]
-        ((indices, latencies_ms),) = store.static.latency_blocks(connection, "pixel-4", range(9))
+    with store.snapshot() as snapshot:
+        assert snapshot.devices() == ["cpu", "pixel-4"]
+        assert snapshot.latencies_of(3) == {"cpu": 10.0, "pixel-4": 1.5}
+        ((indices, latencies_ms),) = snapshot.latencies("pixel-4", range(9))
         assert (indices.tolist(), latencies_ms.tolist()) == ([1, 3], [2.5, 1.5])
-        ((indices, _),) = store.static.latency_blocks(connection, "pixel-4", range(3))
+        ((indices, _),) = snapshot.latencies("pixel-4", range(3))
         assert indices.tolist() == [1]
 
 
