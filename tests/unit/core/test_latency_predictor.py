@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tracemalloc
 from dataclasses import replace
@@ -157,6 +158,15 @@ def test_all_rounds_are_all_architectures() -> None:
 def test_rounds_that_there_are_not(rounds: int) -> None:
     with pytest.raises(LatencyError, match=f"{rounds} rounds of a fitting sample: 1 to 2025 are"):
         fitting_sample(rounds, seed=0)
+
+
+def test_json_is_pinned() -> None:
+    table = tuple(tuple(stage + cell / 64 for cell in range(45)) for stage in range(3))
+    made = LatencyPredictor(constant_ms=1.5, parts_ms=table, error_percent=2.25)
+    text = json.dumps(made.to_dict())
+    assert text.startswith('{"constant_ms": 1.5, "parts_ms": [[0.0, 0.015625, ')
+    digest = "0c34b85dfe71114aff3f5847ac6ed8847079e273d01d80061cfd348997ddb6b2"
+    assert hashlib.sha256(text.encode()).hexdigest() == digest
 
 
 def test_json() -> None:

@@ -129,6 +129,30 @@ def test_everything_survives_json(value: Any) -> None:
         setattr(value, fields(value)[0].name, None)
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (
+            MEASUREMENT,
+            (
+                '{"median_ms": 1.25, "iqr_ms": 0.1, "least_ms": 1.2, "runs": 50, "warm_up_runs": 10, '
+                '"stable": true}'
+            ),
+        ),
+        (
+            DEVICE,
+            (
+                '{"name": "Some GPU", "clock_mhz": 1980, "cores": 16, "instructions": "AVX512", '
+                '"driver": "570.86.15", "cuda": "13.0", "cudnn": "91900", "torch": "2.14.1", '
+                '"onnxruntime": "none", "python": "3.11.7", "system": "Linux"}'
+            ),
+        ),
+    ],
+)
+def test_json_is_pinned(value: Any, text: str) -> None:
+    assert json.dumps(value.to_dict()) == text
+
+
 @pytest.mark.parametrize("value", [preset("torch-cpu"), MEASUREMENT, DEVICE], ids=repr)
 def test_unknown_and_missing_fields(value: Any) -> None:
     first, *_ = values = value.to_dict()
