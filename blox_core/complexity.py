@@ -30,7 +30,7 @@ from blox_core.dimensions import (
     stage_channels,
     stage_size,
 )
-from blox_core.recipe.fields import check_field
+from blox_core.recipe.fields import RECIPE_FIELDS
 from blox_core.space import DISTINCT_CELLS, STAGES, Architecture, Cell
 
 Counts = NDArray[np.int64]  # its last axis has two items: params and FLOPs
@@ -44,9 +44,9 @@ def params_and_flops(
     Each is int64 (91125,) in the order of arch indices; FLOPs are those of one square image of
     `resolution` pixels a side. Raises RecipeError for a size that no model has.
     """
-    check_field("classes", num_classes)
-    check_field("stem_channels", stem_channels)
-    check_field("resolution", resolution)
+    RECIPE_FIELDS.check("classes", num_classes)
+    RECIPE_FIELDS.check("stem_channels", stem_channels)
+    RECIPE_FIELDS.check("resolution", resolution)
     shared = _shared(num_classes, stem_channels, resolution)
     cells = _cells(stem_channels, resolution)
     # A cell's number grows slowest in the last stage: stages 3, 2, 1 are the axes.

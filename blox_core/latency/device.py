@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
-from blox_core.latency.fields import check_fields, check_names
+from blox_core.errors import LatencyError
+from blox_core.record import Record
 from blox_core.result.environment import NONE
-from blox_core.rules import Rule, int_from
+from blox_core.rules import FieldRules, Rule, int_from, or_none, text
 
-_NOUN: Final = "device identity"
 _DECIDING: Final = ("name", "instructions", "driver", "cuda", "cudnn", "torch", "onnxruntime")
+_RULES: Final[Mapping[str, Rule]] = {
+    "name": text(),
+    "clock_mhz": or_none(int_from(1)),
+    "cores": int_from(1),
+    "instructions": text(),
+    "driver": text(),
+    "cuda": text(),
+    "cudnn": text(),
+    "torch": text(),
+    "onnxruntime": text(),
+    "python": text(),
+    "system": text(),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviceIdentity:
+class DeviceIdentity(Record):
     """What latencies depend on beside the protocol; those of equal identities may be compared.
 
     `name` is the GPU's or the CPU's and `clock_mhz` its highest clock; of a CPU whose system does
@@ -24,6 +37,8 @@ class DeviceIdentity:
     and `cudnn` are what torch was built with; these three are `none` on a CPU, and `onnxruntime` is
     wherever it computes nothing. Raises LatencyError for values not allowed.
     """
+
+    _FIELDS = FieldRules(noun="device identity", error=LatencyError, rules=_RULES)
 
     name: str
     clock_mhz: int | None
@@ -37,22 +52,6 @@ class DeviceIdentity:
     python: str
     system: str
 
-    def __post_init__(self) -> None:
-        check_fields(self, _NOUN, _RULES)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields as values that JSON holds exactly."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> DeviceIdentity:
-        """Return the identity of `to_dict`'s values, also after a way through JSON.
-
-        Raises LatencyError for keys that are missing or unknown, and for values not allowed.
-        """
-        check_names(cls, _NOUN, values)
-        return cls(**values)
-
 
 def deciding_facts(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return what makes an identity's device, of `to_dict`'s values; None for one that is not there.
@@ -63,27 +62,3 @@ def deciding_facts(identity: Mapping[str, Any]) -> dict[str, Any]:
     is_cpu = identity.get("driver") == NONE
     names = (*_DECIDING, "cores") if is_cpu else _DECIDING
     return {name: identity.get(name) for name in names}
-
-
-def _text() -> Rule:
-    return "a string", lambda value: isinstance(value, str)
-
-
-def _clock() -> Rule:
-    words, is_allowed = int_from(1)
-    return f"{words}, or None", lambda value: value is None or is_allowed(value)
-
-
-_RULES: Final[dict[str, Rule]] = {
-    "name": _text(),
-    "clock_mhz": _clock(),
-    "cores": int_from(1),
-    "instructions": _text(),
-    "driver": _text(),
-    "cuda": _text(),
-    "cudnn": _text(),
-    "torch": _text(),
-    "onnxruntime": _text(),
-    "python": _text(),
-    "system": _text(),
-}

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from blox_core.errors import LatencyError
 from blox_core.latency.agreement import Latencies
-from blox_core.latency.fields import check_fields, check_names
-from blox_core.rules import Rule, float_where, is_float
+from blox_core.record import Record
+from blox_core.rules import FieldRules, Rule, float_where, is_float
 from blox_core.space import DISTINCT_CELLS, OPS, SPACE_SIZE, STAGES, Architecture, checked_index
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-_NOUN: Final = "latency predictor"
 _PARTS: Final = STAGES * DISTINCT_CELLS
 _FREE: Final = 1 + STAGES * (len(OPS) + 1)  # the constant, ops and additions: not penalised
 _ROUNDS: Final = SPACE_SIZE // DISTINCT_CELLS
@@ -32,8 +31,22 @@ _ROWS_AT_ONCE: Final = 2048  # of equations; all of them together would be 108 M
 _PENALTIES: Final = tuple(10.0**power for power in range(-3, 4))
 
 
+def _is_table(value: Any) -> bool:
+    if not isinstance(value, tuple) or len(value) != STAGES:
+        return False
+    rows = (isinstance(row, tuple) and len(row) == DISTINCT_CELLS for row in value)
+    return all(rows) and all(is_float(part) for row in value for part in row)
+
+
+_RULES: Final[Mapping[str, Rule]] = {
+    "constant_ms": ("a finite float", is_float),
+    "parts_ms": (f"a table of {STAGES} x {DISTINCT_CELLS} floats", _is_table),
+    "error_percent": float_where("of 0 or more", lambda x: x >= 0),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
-class LatencyPredictor:
+class LatencyPredictor(Record):
     """The milliseconds of what all architectures share, and of each cell in each stage.
 
     `parts_ms` are of the three stages' 45 cells, in the order of arch indices. `error_percent` is
@@ -43,12 +56,11 @@ class LatencyPredictor:
     values not allowed.
     """
 
+    _FIELDS = FieldRules(noun="latency predictor", error=LatencyError, rules=_RULES)
+
     constant_ms: float
     parts_ms: tuple[tuple[float, ...], ...]
     error_percent: float
-
-    def __post_init__(self) -> None:
-        check_fields(self, _NOUN, _RULES)
 
     @classmethod
     def fit(cls, indices: Sequence[int], latencies_ms: Latencies) -> LatencyPredictor:
@@ -84,25 +96,6 @@ class LatencyPredictor:
         sums = third[:, None, None] + second[:, None] + first  # the first stage is the fastest
         latencies: Floats = self.constant_ms + sums.reshape(SPACE_SIZE)
         return latencies
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields as values that JSON holds exactly."""
-        return {
-            "constant_ms": self.constant_ms,
-            "parts_ms": [list(stage) for stage in self.parts_ms],
-            "error_percent": self.error_percent,
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> LatencyPredictor:
-        """Return the predictor of `to_dict`'s values, also after a way through JSON.
-
-        Raises LatencyError for keys that are missing or unknown, and for values not allowed.
-        """
-        check_names(cls, _NOUN, values)
-        parts = values["parts_ms"]
-        tuples = tuple(map(tuple, parts)) if isinstance(parts, list) else parts
-        return cls(**{**values, "parts_ms": tuples})
 
 
 def fitting_sample(rounds: int, seed: int) -> list[int]:
@@ -224,17 +217,3 @@ def _left_out(equations: _Equations, system: Floats, found: Floats) -> Floats:
         # Without a measurement of leverage 1 nothing could be fitted; it is met exactly.
         errors.append(np.where(rest > _LEAST, residual / np.maximum(rest, _LEAST), 0.0))
     return np.concatenate(errors)
-
-
-def _is_table(value: Any) -> bool:
-    if not isinstance(value, tuple) or len(value) != STAGES:
-        return False
-    rows = (isinstance(row, tuple) and len(row) == DISTINCT_CELLS for row in value)
-    return all(rows) and all(is_float(part) for row in value for part in row)
-
-
-_RULES: Final[dict[str, Rule]] = {
-    "constant_ms": ("a finite float", is_float),
-    "parts_ms": (f"a table of {STAGES} x {DISTINCT_CELLS} floats", _is_table),
-    "error_percent": float_where("of 0 or more", lambda x: x >= 0),
-}

@@ -6,17 +6,21 @@ reasons.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from blox_core.errors import LatencyError
-from blox_core.latency.fields import check_fields, check_names, refusal
-from blox_core.recipe.fields import MIN_RESOLUTION
-from blox_core.rules import Rule, flag, float_where, int_from, one_of, positive_even
+from blox_core.recipe import ModelShape
+from blox_core.recipe.fields import SHAPE_RULES
+from blox_core.record import Record
+from blox_core.rules import FieldRules, Rule, flag, float_where, int_from, one_of
+
+LATENCY: Final = "latency"  # the trainer of runs that measure, and train nothing
+
+# Changes when latencies may, and only then.
+LATENCY_REVISION: Final = 1
 
 TORCH_CPU: Final = "torch-cpu"
 TORCH_CUDA: Final = "torch-cuda"
@@ -38,11 +42,24 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 BACKENDS: Final = tuple(PRECISIONS)
 
-_NOUN: Final = "latency protocol"
+_RULES: Final[Mapping[str, Rule]] = {
+    "backend": one_of(*BACKENDS),
+    "precision": one_of(*_ON_CUDA),
+    "batch": int_from(1),
+    **SHAPE_RULES,
+    "threads": int_from(1),
+    "channels_last": flag(),
+    "cuda_graphs": flag(),
+    "least_warm_up": int_from(2),  # two halves are compared
+    "most_warm_up": int_from(2),
+    "warm_up_bound": float_where("above 0", lambda x: x > 0),
+    "timed_runs": int_from(1),
+    "stability_bound": float_where("above 0", lambda x: x > 0),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatencyProtocol:
+class LatencyProtocol(Record):
     """Every number of a measurement; LatencyError names the field, the value and what is allowed.
 
     A run is one call of the model in evaluation mode on `batch` images of `resolution` pixels a
@@ -54,6 +71,8 @@ class LatencyProtocol:
     median, and, on a CPU, others had the calling thread's core for at most that share of their
     time.
     """
+
+    _FIELDS = FieldRules(noun="latency protocol", error=LatencyError, rules=_RULES)
 
     backend: str
     precision: str
@@ -71,20 +90,20 @@ class LatencyProtocol:
     stability_bound: float
 
     def __post_init__(self) -> None:
-        check_fields(self, _NOUN, _RULES)
+        super().__post_init__()
         self._check_together()
 
     def _check_together(self) -> None:
         if self.precision not in PRECISIONS[self.backend]:
             allowed = f"one of {', '.join(PRECISIONS[self.backend])} on {self.backend}"
-            raise refusal(_NOUN, "precision", self.precision, allowed)
+            raise self._FIELDS.refusal("precision", self.precision, allowed)
         if self.channels_last and self.backend == ONNXRUNTIME_CPU:
-            raise refusal(_NOUN, "channels_last", True, f"False on {self.backend}")
+            raise self._FIELDS.refusal("channels_last", True, f"False on {self.backend}")
         if self.cuda_graphs and not self.on_cuda:
-            raise refusal(_NOUN, "cuda_graphs", True, f"False on {self.backend}")
+            raise self._FIELDS.refusal("cuda_graphs", True, f"False on {self.backend}")
         if self.most_warm_up < self.least_warm_up:
             allowed = f"an integer of least_warm_up = {self.least_warm_up} or more"
-            raise refusal(_NOUN, "most_warm_up", self.most_warm_up, allowed)
+            raise self._FIELDS.refusal("most_warm_up", self.most_warm_up, allowed)
 
     def __str__(self) -> str:
         """Say what is measured, and how, in few words: not every field."""
@@ -105,23 +124,11 @@ class LatencyProtocol:
         return self.backend in (COMPILE_CPU, COMPILE_CUDA)
 
     @property
-    def fingerprint(self) -> str:
-        """The sha256 (hex) of all fields as JSON with sorted keys; it changes with any number."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields as values that JSON holds exactly."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> LatencyProtocol:
-        """Return the protocol of `to_dict`'s values, also after a way through JSON.
-
-        Raises LatencyError for keys that are missing or unknown, and for values not allowed.
-        """
-        check_names(cls, _NOUN, values)
-        return cls(**values)
+    def shape(self) -> ModelShape:
+        """The shape of the models."""
+        return ModelShape(
+            stem_channels=self.stem_channels, classes=self.classes, resolution=self.resolution
+        )
 
 
 def preset(backend: str) -> LatencyProtocol:
@@ -130,23 +137,6 @@ def preset(backend: str) -> LatencyProtocol:
         raise LatencyError(f"latency backend {backend!r}: one of {', '.join(PRESETS)} is allowed")
     return PRESETS[backend]
 
-
-_RULES: Final[dict[str, Rule]] = {
-    "backend": one_of(*BACKENDS),
-    "precision": one_of(*_ON_CUDA),
-    "batch": int_from(1),
-    "resolution": int_from(MIN_RESOLUTION),
-    "classes": int_from(2),
-    "stem_channels": positive_even(),
-    "threads": int_from(1),
-    "channels_last": flag(),
-    "cuda_graphs": flag(),
-    "least_warm_up": int_from(2),  # two halves are compared
-    "most_warm_up": int_from(2),
-    "warm_up_bound": float_where("above 0", lambda x: x > 0),
-    "timed_runs": int_from(1),
-    "stability_bound": float_where("above 0", lambda x: x > 0),
-}
 
 _TORCH_CPU: Final = LatencyProtocol(
     backend=TORCH_CPU,

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from blox_core.errors import RecipeError
-from blox_core.rules import Rule, flag, float_where, int_from, is_float, one_of, positive_even
+from blox_core.rules import (
+    FieldRules,
+    Rule,
+    flag,
+    float_where,
+    int_from,
+    is_float,
+    one_of,
+    positive_even,
+)
 
 DATASETS: Final = ("cifar100", "cifar10", "digits")
 PRECISIONS: Final = ("fp64", "fp32", "tf32", "bf16")
@@ -17,22 +26,10 @@ MIN_RESOLUTION: Final = 8
 SEED_LIMIT: Final = 2**32
 
 
-def check_field(name: str, value: object) -> None:
-    """Raise RecipeError unless a recipe field of this name may have this value."""
-    allowed, is_allowed = _RULES[name]
-    if not is_allowed(value):
-        raise refusal(name, value, allowed)
-
-
 def check_seed(seed: int) -> None:
     """Raise RecipeError unless a training may have this seed."""
     if not 0 <= seed < SEED_LIMIT:
         raise RecipeError(f"seed {seed!r}: an integer of 0 or more below {SEED_LIMIT} is allowed")
-
-
-def refusal(name: str, value: object, allowed: str) -> RecipeError:
-    """Return the error that names a recipe field, its value and what is allowed."""
-    return RecipeError(f"recipe field {name} = {value!r}: {allowed} is allowed")
 
 
 def _three_floats(words: str, holds: Callable[[float], bool]) -> Rule:
@@ -44,17 +41,22 @@ def _three_floats(words: str, holds: Callable[[float], bool]) -> Rule:
     return f"a tuple of three floats {words}", is_allowed
 
 
-_RULES: Final[dict[str, Rule]] = {
-    "dataset": one_of(*DATASETS),
+# Of a model's shape, which recipes and latency protocols have.
+SHAPE_RULES: Final[Mapping[str, Rule]] = {
+    "stem_channels": positive_even(),  # the narrowest bottleneck of bconv halves them
     "classes": int_from(2),
+    "resolution": int_from(MIN_RESOLUTION),
+}
+
+_RULES: Final[Mapping[str, Rule]] = {
+    **SHAPE_RULES,
+    "dataset": one_of(*DATASETS),
     "train_images": int_from(1),
     "val_images": int_from(1),
     "test_images": int_from(1),
     "split_seed": int_from(0, below=SEED_LIMIT),
-    "resolution": int_from(MIN_RESOLUTION),
     "mean": _three_floats("from 0 to 1", lambda x: 0 <= x <= 1),
     "std": _three_floats("above 0", lambda x: x > 0),
-    "stem_channels": positive_even(),  # the narrowest bottleneck of bconv halves them
     "epochs": int_from(1),
     "batch_size": int_from(2),  # batch normalisation needs more than one image
     "eval_batch_size": int_from(1),
@@ -76,3 +78,5 @@ _RULES: Final[dict[str, Rule]] = {
     "compiled": flag(),
     "cpu_threads": int_from(1),
 }
+
+RECIPE_FIELDS: Final = FieldRules(noun="recipe", error=RecipeError, rules=_RULES)

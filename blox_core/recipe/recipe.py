@@ -6,25 +6,27 @@ A recipe describes; it neither builds a model nor opens a file, and needs no tor
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from blox_core.errors import RecipeError
-from blox_core.recipe.fields import MIN_RESOLUTION, check_field, refusal
+from blox_core.recipe.fields import MIN_RESOLUTION, RECIPE_FIELDS
+from blox_core.recipe.shape import ModelShape
+from blox_core.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(Record):
     """Every number of a training; RecipeError names the field, the value and what is allowed.
 
     Pixels are scaled to 0 … 1 before `mean` and `std` (of red, green and blue) normalise them. An
     augmentation whose number is 0 is off. `cpu_threads` counts on a CPU only, where the last bits
     of a result depend on it, and `cuda_graphs` on a GPU only, where False means eager steps.
     """
+
+    _FIELDS = RECIPE_FIELDS
 
     dataset: str
     classes: int
@@ -62,22 +64,23 @@ class Recipe:
     cpu_threads: int
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            check_field(field.name, getattr(self, field.name))
+        super().__post_init__()
         self._check_together()
 
     def _check_together(self) -> None:
         if self.randaugment_magnitude >= self.randaugment_bins:
             allowed = f"an integer below randaugment_bins = {self.randaugment_bins}"
-            raise refusal("randaugment_magnitude", self.randaugment_magnitude, allowed)
+            raise RECIPE_FIELDS.refusal(
+                "randaugment_magnitude", self.randaugment_magnitude, allowed
+            )
         if self.nesterov and self.momentum == 0:
-            raise refusal("nesterov", self.nesterov, "False where momentum is 0")
+            raise RECIPE_FIELDS.refusal("nesterov", self.nesterov, "False where momentum is 0")
         # Below twice the least size the last layers see one pixel, and batch normalisation needs
         # more than one value of a channel.
         lone_image = self.train_images % self.batch_size == 1
         if lone_image and self.resolution < 2 * MIN_RESOLUTION:
             allowed = f"a size that leaves no last batch of 1 of {self.train_images} images"
-            raise refusal("batch_size", self.batch_size, allowed)
+            raise RECIPE_FIELDS.refusal("batch_size", self.batch_size, allowed)
 
     @property
     def augmented(self) -> bool:
@@ -87,30 +90,11 @@ class Recipe:
         )
 
     @property
-    def fingerprint(self) -> str:
-        """The sha256 (hex) of all fields as JSON with sorted keys; it changes with any number."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields as values that JSON holds exactly."""
-        values = asdict(self)
-        return values | {"mean": list(self.mean), "std": list(self.std)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """Return the recipe of `to_dict`'s values, also after a way through JSON.
-
-        Raises RecipeError for keys that are missing or unknown, and for values not allowed.
-        """
-        known = {field.name for field in fields(cls)}
-        if wrong := known.symmetric_difference(values):
-            raise RecipeError(
-                f"recipe fields missing or unknown: {', '.join(sorted(map(str, wrong)))}; "
-                f"exactly these are allowed: {', '.join(sorted(known))}"
-            )
-        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return cls(**{**values, **lists})
+    def shape(self) -> ModelShape:
+        """The shape of the models."""
+        return ModelShape(
+            stem_channels=self.stem_channels, classes=self.classes, resolution=self.resolution
+        )
 
 
 def preset(name: str) -> Recipe:
