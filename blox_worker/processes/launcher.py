@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import Final
 
 from blox_store.exit_codes import FAILURE, SUCCESS
+from blox_store.settings import PREFIX
+from blox_store.store import Store
 from blox_worker.device.slots import Slot
+from blox_worker.patience import patiently
 from blox_worker.processes.kept_slot import Command, KeptSlot, SlotEnd
 from blox_worker.processes.restarts import Restarts
 from blox_worker.processes.signals import REQUESTS, Signals
@@ -25,6 +30,34 @@ from blox_worker.settings import WorkerSettings
 logger = logging.getLogger(__name__)
 
 _KILL_AFTER_S: Final = 5.0  # a child that is to end at once and does not
+
+
+def launch_workers(
+    store: Store,
+    url: str,
+    slots: Sequence[Slot],
+    verb: Sequence[str],
+    *,
+    settings: WorkerSettings,
+    stays: bool = False,
+) -> int:
+    """Launch `blox VERB` as a worker in every slot, as `launch` does; return the exit code.
+
+    A worker finds the store of this `url`, and what else it needs, as this process did. The store
+    is told of those that were given up.
+    """
+    # Not on a command line, where whoever lists processes could read a password.
+    own = {f"{PREFIX}DATABASE_URL": url}
+    told = [replace(slot, environment={**slot.environment, **own}) for slot in slots]
+
+    def command(slot: Slot, lifeline: int) -> list[str]:
+        child = ["--slot", slot.name, "--device", slot.device, "--lifeline", str(lifeline)]
+        return [sys.executable, "-P", "-m", "blox_worker.entry", *verb, *child]
+
+    def given_up(slot: Slot, reason: str) -> None:
+        patiently(lambda: store.workers.stop(slot.name, reason), stop=threading.Event())
+
+    return launch(told, command, settings=settings, on_stopped=given_up, stays=stays)
 
 
 def launch(

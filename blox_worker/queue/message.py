@@ -20,6 +20,7 @@ from blox_worker.job_log import log_refusal
 from blox_worker.on_disk.outbox import clear_leftovers
 from blox_worker.patience import patiently
 from blox_worker.processes.lifeline import USELESS, Lifeline
+from blox_worker.worker.child import report_fault
 from blox_worker.worker.suspicion import FailureStreak, stop_claiming
 
 logger = logging.getLogger(__name__)
@@ -148,10 +149,7 @@ class MessageHandler:
         self._end_process(USELESS, str(error))
 
     def _node_fault(self, error: BaseException) -> tuple[Fate, str]:
-        text = f"{type(error).__name__}: {error}"
-        self._lifeline.fault(text)
-        with suppress(StoreError):
-            self._store.workers.fault(self._worker.name, text)
+        text = report_fault(error, self._store, self._worker.name, self._lifeline)
         self._end_process(FAILURE, text)
         return Fate.BACK, text  # nobody may have claimed the job; one message too many is harmless
 

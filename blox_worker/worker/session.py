@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from contextlib import suppress
 
 from rich.console import Console
 
 from blox_core.result.trainer_revision import TORCH
-from blox_store.errors import SchemaMismatch, StoreError, StoreUnavailable
+from blox_store.errors import StoreError, StoreUnavailable
 from blox_store.exit_codes import SUCCESS
 from blox_store.store import Run, Store
 from blox_worker.device.slots import measuring
 from blox_worker.device.torch_device import checked_device
 from blox_worker.errors import WorkerSuspected
 from blox_worker.job.outcome import JobOutcome, Worker
-from blox_worker.patience import opened, patiently, unless_stopped
+from blox_worker.patience import patiently
 from blox_worker.processes.lifeline import USELESS, Lifeline
 from blox_worker.processes.stop import stop_requests
 from blox_worker.settings import WorkerSettings
+from blox_worker.worker.child import report_fault, work_as_child
 from blox_worker.worker.display import Display
 from blox_worker.worker.loop import train_locally
 from blox_worker.worker.presence import Presence
@@ -40,21 +40,13 @@ def train_run(store: Store, run: Run, worker: Worker) -> bool:
 
 
 def train_launched(url: str, run_id: int | None, worker: Worker, lifeline: Lifeline) -> int:
-    """Train the jobs of a run as the child of a launcher; return the exit code of the process.
+    """Train the jobs of a run as the child of a launcher, by `work_as_child`."""
 
-    The death of the launcher is a request to stop. Raises what ends the process, after the
-    launcher was told of it.
-    """
-    with stop_requests(launched=True) as stop, unless_stopped(stop):
-        lifeline.on_parent_death(stop.set)
-        try:
-            store = opened(url, stop=stop)
-        except SchemaMismatch as error:  # the next start would end alike
-            return lifeline.useless(str(error))
-        with store:
-            run = patiently(lambda: store.runs.find(run_id), stop=stop)
-            return _train(store, run, worker, stop, lifeline)
-    return SUCCESS
+    def work(store: Store, stop: threading.Event) -> int:
+        run = patiently(lambda: store.runs.find(run_id), stop=stop)
+        return _train(store, run, worker, stop, lifeline)
+
+    return work_as_child(url, lifeline, work)
 
 
 def _train(
@@ -77,15 +69,9 @@ def _train(
         store.workers.stop(worker.name, str(error))
         return USELESS
     except Exception as error:
-        _report(store, worker, lifeline, f"{type(error).__name__}: {error}")
+        report_fault(error, store, worker.name, lifeline)
         raise
     return SUCCESS
-
-
-def _report(store: Store, worker: Worker, lifeline: Lifeline, fault: str) -> None:
-    lifeline.fault(fault)
-    with suppress(StoreError):  # the launcher knows
-        store.workers.fault(worker.name, fault)
 
 
 class _LaunchedDisplay(Display):

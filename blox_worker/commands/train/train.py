@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
-import threading
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,14 +10,13 @@ import click
 from blox_core.result.trainer_revision import TORCH
 from blox_store import command_line
 from blox_store.exit_codes import SUCCESS
-from blox_store.settings import PREFIX, read_settings
+from blox_store.settings import read_settings
 from blox_store.store import JobState, Run, Store
 from blox_worker.device.gpus import CPU
 from blox_worker.device.slots import Slot, slots
 from blox_worker.device.torch_device import checked_device
 from blox_worker.job.outcome import Worker
-from blox_worker.patience import patiently
-from blox_worker.processes.launcher import launch
+from blox_worker.processes.launcher import launch_workers
 from blox_worker.processes.lifeline import Lifeline
 from blox_worker.settings import WorkerSettings
 from blox_worker.wording import jobs_by_state
@@ -108,26 +104,10 @@ def _train_in_slots(
     with Store(url) as store:
         run = _found(store, run_id)
         click.echo(f"{run}: workers {', '.join(place.name for place in places)}")
-
-        def command(slot: Slot, lifeline: int) -> list[str]:
-            return _child(slot, lifeline, run, settings)
-
-        def given_up(slot: Slot, reason: str) -> None:
-            patiently(lambda: store.workers.stop(slot.name, reason), stop=threading.Event())
-
-        # Not on a command line, where whoever lists processes could read a password.
-        own = {f"{PREFIX}DATABASE_URL": url}
-        told = [replace(place, environment={**place.environment, **own}) for place in places]
-        code = launch(told, command, settings=settings, on_stopped=given_up)
+        verb = ["train", "--local", "--run", str(run.id), "--data-dir", str(settings.data_dir)]
+        code = launch_workers(store, url, places, verb, settings=settings)
         counts = store.jobs.counts(run.id)
     click.echo(f"{run}: {jobs_by_state(counts)}")
     if code == SUCCESS and any(counts[state] for state in JobState if not state.ended):
         click.echo(_GO_ON)
     return code
-
-
-def _child(slot: Slot, lifeline: int, run: Run, settings: WorkerSettings) -> list[str]:
-    """Return the command line of one process, which finds what else it needs as this one did."""
-    own = ["--slot", slot.name, "--device", slot.device, "--lifeline", str(lifeline)]
-    what = ["--run", str(run.id), "--data-dir", str(settings.data_dir)]
-    return [sys.executable, "-P", "-m", "blox_worker.entry", "train", "--local", *own, *what]

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
 import threading
 from dataclasses import replace
 
 import click
 
 from blox_store import command_line
-from blox_store.errors import SchemaMismatch
 from blox_store.exit_codes import SUCCESS
-from blox_store.settings import PREFIX, read_settings
+from blox_store.settings import read_settings
 from blox_store.store import Store
-from blox_worker.device.gpus import CPU
-from blox_worker.device.slots import Slot, measuring, slots
-from blox_worker.device.torch_device import checked_device
-from blox_worker.errors import DeviceMissing
+from blox_worker.device.slots import measuring, slots
 from blox_worker.job.outcome import Worker
 from blox_worker.logs import tell
 from blox_worker.patience import opened, patiently, unless_stopped
-from blox_worker.processes.launcher import launch
+from blox_worker.processes.launcher import launch_workers
 from blox_worker.processes.lifeline import Lifeline
 from blox_worker.processes.stop import stop_requests
 from blox_worker.settings import BrokerSettings, WorkerSettings
+from blox_worker.worker.child import work_as_child
 
 
 @click.command()
@@ -75,15 +70,9 @@ def worker(
     with store:
         if measured is not None:
             store.runs.find(measured=measured)  # which says what to do if there is none
-        os.environ[f"{PREFIX}DATABASE_URL"] = url  # not on a command line: it may hold a password
         tell(f"workers {', '.join(one.name for one in chosen)}")
-        return launch(
-            chosen,
-            lambda one, line: _command(one, line, measured),
-            settings=settings,
-            on_stopped=lambda one, why: _given_up(store, one, why),
-            stays=stay,
-        )
+        verb = ["worker", *([] if measured is None else ["--measure", measured])]
+        return launch_workers(store, url, chosen, verb, settings=settings, stays=stay)
 
 
 def _store_to_work_on(url: str) -> Store | None:
@@ -91,25 +80,6 @@ def _store_to_work_on(url: str) -> Store | None:
     with stop_requests() as stop, unless_stopped(stop):
         return opened(url, stop=stop)
     return None
-
-
-def _command(slot: Slot, lifeline: int, measured: str | None) -> list[str]:
-    own = ["--slot", slot.name, "--device", slot.device, "--lifeline", str(lifeline)]
-    what = [] if measured is None else ["--measure", measured]
-    return [sys.executable, "-P", "-m", "blox_worker.entry", "worker", *own, *what]
-
-
-def _given_up(store: Store, slot: Slot, reason: str) -> None:
-    patiently(lambda: store.workers.stop(slot.name, reason), stop=threading.Event())
-
-
-def _check_device(device: str, lifeline: Lifeline) -> None:
-    """See that the GPU is there before a job is claimed; this loads torch."""
-    try:
-        checked_device(device)
-    except DeviceMissing as error:
-        lifeline.fault(str(error))
-        raise
 
 
 def _only_run(store: Store, measured: str | None, stop: threading.Event) -> int | None:
@@ -127,27 +97,18 @@ def _work(
     from blox_worker.queue.consumer import consume
 
     settings, broker = read_settings(WorkerSettings), read_settings(BrokerSettings)
-    with stop_requests(launched=True) as stop, unless_stopped(stop):
-        lifeline.on_parent_death(stop.set)
-        if device != CPU:
-            _check_device(device, lifeline)
-        try:
-            store = opened(url, stop=stop)
-        except SchemaMismatch as error:  # the next start would end alike
-            return lifeline.useless(str(error))
-        with store:
-            app = make_app(
-                broker.broker_url,
-                store.id,
-                measured=measured,
-                timeout_s=broker.broker_timeout_s,
-            )
-            return consume(
-                app,
-                store,
-                Worker(name=name, device=device, settings=settings),
-                stop=stop,
-                lifeline=lifeline,
-                run_id=_only_run(store, measured, stop),
-            )
-    return SUCCESS
+
+    def work(store: Store, stop: threading.Event) -> int:
+        app = make_app(
+            broker.broker_url, store.id, measured=measured, timeout_s=broker.broker_timeout_s
+        )
+        return consume(
+            app,
+            store,
+            Worker(name=name, device=device, settings=settings),
+            stop=stop,
+            lifeline=lifeline,
+            run_id=_only_run(store, measured, stop),
+        )
+
+    return work_as_child(url, lifeline, work, device=device)
