@@ -27,7 +27,7 @@ from blox_worker.errors import DemoFailed
 from blox_worker.job.outcome import Worker
 from blox_worker.new_run import make_measuring_run, make_run
 from blox_worker.settings import WorkerSettings
-from blox_worker.wording import describe_cells
+from blox_worker.wording import GO_ON, describe_cells
 from blox_worker.worker.session import local_worker, train_run
 
 # All three ops and several connectivities, each learning the digits well within 5 epochs.
@@ -55,11 +55,11 @@ def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: 
         run = made.run
         console.print(f"{'made' if made.is_new else 'found'} {run} in {store.url}", soft_wrap=True)
         if not train_run(store, run, _worker(folder)):
-            console.print("stopped; run the same command again to go on where it stopped")
+            console.print(GO_ON)
             return False
         _check_jobs(store, run)
         if not _measured(store, recipe, made.run, folder):
-            console.print("stopped; run the same command again to go on where it stopped")
+            console.print(GO_ON)
             return False
         release = folder / "release"
         formats = _formats()

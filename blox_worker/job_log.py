@@ -12,13 +12,13 @@ logger = logging.getLogger(__name__)
 
 def log_job(lease: Lease, event: str, detail: str = "", *, level: int = logging.INFO) -> None:
     """Say what happened to a leased job; the attempt is the one that would count next."""
-    attempt = lease.attempts + 1
-    _log(level, lease.run_id, lease.arch_index, lease.worker, event, detail, attempt=attempt)
+    attempt, worker = lease.attempts + 1, lease.worker
+    _log(level, event, detail, lease.run_id, lease.arch_index, attempt=attempt, worker=worker)
 
 
 def log_refusal(run_id: int, arch_index: int, worker: str, reason: str) -> None:
     """Say why a worker did not get a job."""
-    _log(logging.INFO, run_id, arch_index, worker, "not taken", reason)
+    _log(logging.INFO, "not taken", reason, run_id, arch_index, worker=worker)
 
 
 def log_reaped(job: ReapedJob) -> None:
@@ -28,33 +28,20 @@ def log_reaped(job: ReapedJob) -> None:
     else:
         event = "lease expired"
         detail = f"after epoch {job.epoch}; it goes on, with {job.attempts} attempts that count"
-    _log(
-        logging.WARNING,
-        job.run_id,
-        job.arch_index,
-        job.worker,
-        event,
-        detail,
-        attempt=job.attempt,
-    )
+    by = {"attempt": job.attempt, "worker": job.worker}
+    _log(logging.WARNING, event, detail, job.run_id, job.arch_index, **by)
 
 
 def _log(
-    level: int,
-    run_id: int,
-    arch_index: int,
-    worker: str | None,
-    event: str,
-    detail: str,
-    *,
-    attempt: int | None = None,
+    level: int, event: str, detail: str, run_id: int, arch_index: int, **by: int | str | None
 ) -> None:
-    fields = {"run": run_id, "index": arch_index, "attempt": attempt, "worker": worker}
-    known = {name: value for name, value in fields.items() if value is not None}
+    """Log an event of a job; `by` are its attempt and its worker, where there are any."""
+    known = {name: value for name, value in by.items() if value is not None}
     which = f"run {run_id} {name_of(arch_index)}"
-    if attempt is not None:
-        which += f" attempt {attempt}"
-    if worker is not None:
-        which += f" on {worker}"
+    if "attempt" in known:
+        which += f" attempt {known['attempt']}"
+    if "worker" in known:
+        which += f" on {known['worker']}"
     text = f"{event}: {' '.join(detail.split())}" if detail else event
-    logger.log(level, "%s: %s", which, text, extra={"event": event, **known})
+    fields = {"event": event, "run": run_id, "index": arch_index, **known}
+    logger.log(level, "%s: %s", which, text, extra=fields)

@@ -21,15 +21,17 @@ _HOST_AND_PORT: Final = re.compile(r"(?P<host>[\w.-]+|\[[\w.:%]+\]):(?P<port>[0-
 _MAX_PORT: Final = 65_535
 
 
-class WorkerSettings(BaseSettings):
+class _OurSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+
+class WorkerSettings(_OurSettings):
     """Where a worker finds its data, how it holds its jobs, and when it is given up.
 
     `lock_dir` is where processes that use one device see each other, None for the system's folder
     of temporary files. A lease has to outlast two heartbeats. `checkpoint_every_s` is the least
     time between two checkpoints of a job; 0 makes one after every epoch.
     """
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     data_dir: Path = Path("data")
     checkpoint_dir: Path = Path("checkpoints")
@@ -70,10 +72,8 @@ class WorkerSettings(BaseSettings):
         return self
 
 
-class BrokerSettings(BaseSettings):
+class BrokerSettings(_OurSettings):
     """Where the queue is, when it is given up, and how often the scheduler looks after it."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     broker_url: str = "redis://localhost:6379/0"
     broker_timeout_s: float = Field(default=10.0, gt=0, allow_inf_nan=False)
@@ -87,18 +87,14 @@ class BrokerSettings(BaseSettings):
         return url
 
 
-class RunSettings(BaseSettings):
+class RunSettings(_OurSettings):
     """What a run is made with; read where one is made, and never by a worker."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     trainer: Literal["torch", "simulated"] = "torch"
 
 
-class MetricsSettings(BaseSettings):
+class MetricsSettings(_OurSettings):
     """Where a scheduler serves metrics: HOST:PORT, or nowhere if it is empty."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     metrics_address: str = ""
 
@@ -117,10 +113,8 @@ class MetricsSettings(BaseSettings):
         return address
 
 
-class LogSettings(BaseSettings):
+class LogSettings(_OurSettings):
     """For whom logs are: lines for people, or JSON for programs."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     log: Literal["text", "json"] = TEXT
 

@@ -9,6 +9,8 @@ from blox_core.space import OPS, Architecture
 from blox_store.passwords import without_passwords
 from blox_store.store import JobState
 
+GO_ON: Final = "stopped; run the same command again to go on where it stopped"
+
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -62,25 +63,25 @@ class DeviceLock:
             yield
 
 
+@dataclass
 class _Wait:
     """A wait for a device, until a stop; if it lasts the log says so, once."""
 
-    def __init__(self, name: str, why: str, stop: threading.Event) -> None:
-        self._name = name
-        self._why = why
-        self._stop = stop
-        self._tell_at_s = time.monotonic() + _TELL_AFTER_S
-        self._is_told = False
+    name: str
+    why: str
+    stop: threading.Event
+    tell_at_s: float = field(default_factory=lambda: time.monotonic() + _TELL_AFTER_S)
+    is_told: bool = False
 
     def a_moment(self, path: Path) -> None:
         """Wait until it is time to look again; raise DeviceBusy if a stop is requested."""
-        if self._stop.wait(_LOOK_EVERY_S):
+        if self.stop.wait(_LOOK_EVERY_S):
             raise DeviceBusy(
-                f"device {self._name} is in use: {self._why} ({path}); stopped while waiting for it"
+                f"device {self.name} is in use: {self.why} ({path}); stopped while waiting for it"
             )
-        if not self._is_told and time.monotonic() >= self._tell_at_s:
-            logger.warning("waiting for device %s: %s (%s)", self._name, self._why, path)
-            self._is_told = True
+        if not self.is_told and time.monotonic() >= self.tell_at_s:
+            logger.warning("waiting for device %s: %s (%s)", self.name, self.why, path)
+            self.is_told = True
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from typing import Final
 
@@ -85,38 +85,31 @@ def launch(
     kept = [KeptSlot(slot, command, Restarts(settings)) for slot in slots]
     with Signals() as signals, signals.noted((*REQUESTS, signal.SIGCHLD)):
         try:
-            return _Launcher(kept, signals, on_stopped, stays=stays).run()
+            return _Launcher(kept=kept, signals=signals, on_stopped=on_stopped, stays=stays).run()
         finally:  # nobody is left behind, also if something of ours breaks
             for one in kept:
                 one.abandon()
 
 
+@dataclass(kw_only=True)
 class _Launcher:
     """What `launch` knows while it runs."""
 
-    def __init__(
-        self,
-        kept: Sequence[KeptSlot],
-        signals: Signals,
-        on_stopped: Callable[[Slot, str], None],
-        *,
-        stays: bool,
-    ) -> None:
-        self._kept = kept
-        self._signals = signals
-        self._on_stopped = on_stopped
-        self._stays = stays
-        self._stopping = False
-        self._forced_by: int | None = None
-        self._kill_at: float | None = None
-        self._untold: set[str] = set()
-        self._said_it_stays = False
+    kept: Sequence[KeptSlot]
+    signals: Signals
+    on_stopped: Callable[[Slot, str], None]
+    stays: bool
+    stopping: bool = False
+    forced_by: int | None = None
+    kill_at: float | None = None
+    untold: set[str] = field(default_factory=set)
+    said_it_stays: bool = False
 
     def run(self) -> int:
         """Tend the slots until all have ended, and it is told of those that were given up."""
         while self._goes_on():
             self._wait()
-            for one in self._kept:
+            for one in self.kept:
                 if one.ending is None:
                     one.tend()
                     if one.ending is SlotEnd.GIVEN_UP:
@@ -126,74 +119,74 @@ class _Launcher:
         return self._exit_code()
 
     def _goes_on(self) -> bool:
-        if any(one.ending is None for one in self._kept):
+        if any(one.ending is None for one in self.kept):
             return True
-        return (self._stays or bool(self._untold)) and not self._stopping
+        return (self.stays or bool(self.untold)) and not self.stopping
 
     def _say_if_it_stays(self) -> None:
-        none_is_left = all(one.ending is not None for one in self._kept)
-        if self._stays and none_is_left and not self._stopping and not self._said_it_stays:
+        none_is_left = all(one.ending is not None for one in self.kept)
+        if self.stays and none_is_left and not self.stopping and not self.said_it_stays:
             logger.error("no worker is left; mend the node, then start this launcher again")
-            self._said_it_stays = True
+            self.said_it_stays = True
 
     def _tell(self, one: KeptSlot) -> None:
         """Call `on_stopped` where it holds up nobody."""
-        self._untold.add(one.slot.name)
+        self.untold.add(one.slot.name)
 
         def tell() -> None:
             try:
-                self._on_stopped(one.slot, one.reason)
+                self.on_stopped(one.slot, one.reason)
             finally:
-                self._untold.discard(one.slot.name)
-                self._signals.wake()
+                self.untold.discard(one.slot.name)
+                self.signals.wake()
 
         threading.Thread(target=tell, name="on_stopped", daemon=True).start()
 
     def _wait(self) -> None:
         """Wait until there may be something to do, and take in what has come."""
-        lines = {line.fileno(): line for one in self._kept if (line := one.line) is not None}
-        for descriptor in wait([self._signals.fileno(), *lines], self._timeout_s()):
+        lines = {line.fileno(): line for one in self.kept if (line := one.line) is not None}
+        for descriptor in wait([self.signals.fileno(), *lines], self._timeout_s()):
             if isinstance(descriptor, int) and descriptor in lines:
                 lines[descriptor].read()
-        for number in self._signals.take():
+        for number in self.signals.take():
             if number in REQUESTS:
                 self._asked(number)
 
     def _timeout_s(self) -> float | None:
         """Return the seconds until something is due by itself, None if nothing is."""
-        due = [wait_s for one in self._kept if (wait_s := one.start_in_s) is not None]
-        if self._kill_at is not None:
-            due.append(max(0.0, self._kill_at - time.monotonic()))
+        due = [wait_s for one in self.kept if (wait_s := one.start_in_s) is not None]
+        if self.kill_at is not None:
+            due.append(max(0.0, self.kill_at - time.monotonic()))
         return min(due, default=None)
 
     def _asked(self, number: int) -> None:
         """Act on a request to stop: the first asks, the second and SIGQUIT do not wait."""
-        if self._stopping or number == signal.SIGQUIT:
+        if self.stopping or number == signal.SIGQUIT:
             self._force(number)
         else:
             self._stop(signal.SIGTERM)
-            if names := [one.slot.name for one in self._kept if one.ending is None]:
+            if names := [one.slot.name for one in self.kept if one.ending is None]:
                 logger.warning("stopping as asked; waiting for %s", ", ".join(names))
 
     def _force(self, number: int) -> None:
-        if self._forced_by is None:
-            self._forced_by = number
-            self._kill_at = time.monotonic() + _KILL_AFTER_S
+        if self.forced_by is None:
+            self.forced_by = number
+            self.kill_at = time.monotonic() + _KILL_AFTER_S
             self._stop(signal.SIGQUIT)  # a second SIGTERM is lost if the first is still pending
 
     def _stop(self, number: signal.Signals) -> None:
-        self._stopping = True
-        for one in self._kept:
+        self.stopping = True
+        for one in self.kept:
             one.stop(number)
 
     def _kill_if_due(self) -> None:
-        if self._kill_at is not None and time.monotonic() >= self._kill_at:
-            self._kill_at = None
-            for one in self._kept:
+        if self.kill_at is not None and time.monotonic() >= self.kill_at:
+            self.kill_at = None
+            for one in self.kept:
                 one.kill()
 
     def _exit_code(self) -> int:
-        endings = {one.ending for one in self._kept}
+        endings = {one.ending for one in self.kept}
         if SlotEnd.FAILED in endings:
-            return FAILURE if self._forced_by is None else KILLED_BY_SIGNAL + self._forced_by
+            return FAILURE if self.forced_by is None else KILLED_BY_SIGNAL + self.forced_by
         return SUCCESS if SlotEnd.FINISHED in endings else FAILURE

@@ -106,13 +106,9 @@ class MessageHandler:
             return Fate(outcome.ending.kind), self._ended(outcome, run)
         except RunNotFound as error:
             return Fate.REFUSED, str(error)
-        except DeviceBusy as error:
-            return Fate.BACK, str(error)
-        except StoreUnavailable as error:
-            if self._stop.is_set():
-                return Fate.BACK, str(error)
-            return self._node_fault(error)
         except Exception as error:  # noqa: BLE001 - the job's own were dealt with in its attempt
+            if self._stop.is_set() and isinstance(error, StoreUnavailable | DeviceBusy):
+                return Fate.BACK, str(error)
             return self._node_fault(error)
 
     def _run(self, run_id: int) -> Run:

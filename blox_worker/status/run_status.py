@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
-from blox_store.store import Job, JobState, Run, Store, WorkerFigures, WorkerState
+from blox_store.store import Job, JobState, Run, Store, WorkerState
 from blox_store.store.worker_name import host_of
 from blox_store.store.workers import ALIVE_S
 from blox_worker.status.rates import RATE_WINDOW_S, eta_s, progress, rate_per_hour
@@ -75,23 +75,23 @@ class WorkerStatus:
 
     name: str
     host: str
-    device: str | None
-    pid: int | None
+    device: str | None = None
+    pid: int | None = None
     activity: Activity
-    up_s: float | None
+    up_s: float | None = None
     seen_ago_s: float | None
     run_id: int | None
     arch_index: int | None
     epoch: int | None
     epochs: int | None
     lease_left_s: float | None
-    images_per_s: float | None
-    gpu_utilisation: float | None
-    gpu_memory_used_bytes: int | None
-    gpu_memory_total_bytes: int | None
-    faults: int
-    fault: str | None
-    stopped_reason: str | None
+    images_per_s: float | None = None
+    gpu_utilisation: float | None = None
+    gpu_memory_used_bytes: int | None = None
+    gpu_memory_total_bytes: int | None = None
+    faults: int = 0
+    fault: str | None = None
+    stopped_reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +198,7 @@ def _worker(
         epoch=worker.epoch,
         epochs=None if worker.run_id is None else epochs.get(worker.run_id),
         lease_left_s=None if job is None else job.lease_left_s,
-        **asdict(worker.figures if lives else WorkerFigures()),
+        **(asdict(worker.figures) if lives else {}),
         faults=worker.faults,
         fault=without_secrets(worker.fault),
         stopped_reason=without_secrets(worker.stopped_reason),
@@ -220,18 +220,11 @@ def _unregistered(job: Job, epochs: int) -> WorkerStatus:
     return WorkerStatus(
         name=name,
         host=host_of(name),
-        device=None,
-        pid=None,
         activity=Activity.SILENT if silent else Activity.WORKING,
-        up_s=None,
         seen_ago_s=job.seen_ago_s,
         run_id=job.run_id,
         arch_index=job.arch_index,
         epoch=job.epoch,
         epochs=epochs,
         lease_left_s=job.lease_left_s,
-        **asdict(WorkerFigures()),
-        faults=0,
-        fault=None,
-        stopped_reason=None,
     )

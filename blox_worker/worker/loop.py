@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import threading
-from typing import Final, Protocol
+from contextlib import suppress
+from typing import Final
 
-from blox_core.result.epoch_report import EpochReport
-from blox_store.errors import StoreError, StoreUnavailable
-from blox_store.store import JobState, Lease, NoClaim, Run, Store
+from blox_store.errors import StoreError
+from blox_store.store import JobState, NoClaim, Run, Store
 from blox_worker.errors import DeviceBusy
 from blox_worker.job.job import run_job
 from blox_worker.job.outcome import JobOutcome, Worker
 from blox_worker.on_disk.outbox import clear_leftovers
-from blox_worker.patience import patiently
+from blox_worker.patience import patiently, unless_stopped
 from blox_worker.reaper import Reaper
+from blox_worker.worker.display import Display
 from blox_worker.worker.suspicion import FailureStreak, stop_claiming
 
 _MIN_WAIT_S: Final = 0.1
 _MAX_WAIT_S: Final = 5.0  # other workers on the same store may end or give back jobs meanwhile
 
 
-class Audience(Protocol):
-    """Who is told how the loop goes on."""
-
-    def epoch_ended(self, lease: Lease, report: EpochReport) -> None:
-        """Hear of a finished epoch."""
-
-    def job_ended(self, outcome: JobOutcome) -> None:
-        """Hear of a job that ended here."""
-
-    def waiting(self, running: int, pending: int) -> None:
-        """Hear that no job is due, while others hold some or some are to be tried again."""
-
-
 def train_locally(
-    store: Store, run: Run, *, worker: Worker, stop: threading.Event, audience: Audience
+    store: Store, run: Run, *, worker: Worker, stop: threading.Event, audience: Display
 ) -> bool:
     """Run the jobs of a run until all have ended or a stop is requested; return whether all have.
 
@@ -48,17 +36,12 @@ def train_locally(
         folder = settings.checkpoint_dir
         patiently(lambda: clear_leftovers(folder, store), stop=stop, on_outage=reaper.wait)
 
-    try:
+    with suppress(DeviceBusy), unless_stopped(stop):
         clear()
         all_ended = _train(store, run, worker, stop, audience, reaper)
         clear()
-    except DeviceBusy:
-        return False
-    except StoreUnavailable:
-        if not stop.is_set():
-            raise
-        return False
-    return all_ended
+        return all_ended
+    return False
 
 
 def _train(
@@ -66,7 +49,7 @@ def _train(
     run: Run,
     worker: Worker,
     stop: threading.Event,
-    audience: Audience,
+    audience: Display,
     reaper: Reaper,
 ) -> bool:
     """Claim and train until a stop, or until all jobs have ended; return whether they have."""
@@ -93,9 +76,7 @@ def _train(
     return False
 
 
-def _wait(
-    store: Store, run: Run, worker: Worker, stop: threading.Event, audience: Audience
-) -> bool:
+def _wait(store: Store, run: Run, worker: Worker, stop: threading.Event, audience: Display) -> bool:
     """Wait until a job may be due, and return False if none will be."""
     change_s = store.jobs.next_change_s(run.id, worker=worker.name)
     if change_s is None:

@@ -6,13 +6,12 @@ import click
 
 from blox_core.latency import LatencyProtocol
 from blox_store import command_line
-from blox_store.exit_codes import SUCCESS
 from blox_store.settings import read_settings
 from blox_store.store import Store
+from blox_worker.commands.train.train import train_and_say
 from blox_worker.device.gpus import CPU, CUDA
 from blox_worker.settings import WorkerSettings
-from blox_worker.wording import jobs_by_state
-from blox_worker.worker.session import local_worker, train_run
+from blox_worker.worker.session import local_worker
 
 
 @click.command()
@@ -32,8 +31,4 @@ def measure(device_name: str, database: str | None) -> int:
         run = store.runs.find(measured=device_name)
         on_cuda = LatencyProtocol.from_dict(run.recipe).on_cuda
         worker = local_worker(CUDA if on_cuda else CPU, settings, measures=True)
-        ended = train_run(store, run, worker)
-        click.echo(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}")
-    if not ended:
-        click.echo("stopped; run the same command again to go on where it stopped")
-    return SUCCESS
+        return train_and_say(store, run, worker)

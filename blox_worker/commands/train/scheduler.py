@@ -20,7 +20,7 @@ from blox_worker.queue.scheduler import ORDERS, Scheduler
 from blox_worker.reaper import Reaper
 from blox_worker.settings import BrokerSettings, MetricsSettings, WorkerSettings
 from blox_worker.status.metrics import ClusterCollector, serving
-from blox_worker.wording import jobs_by_state
+from blox_worker.wording import GO_ON, jobs_by_state
 
 
 @click.command()
@@ -77,7 +77,7 @@ def scheduler(
         )
         tell(f"scheduling {run}")
         all_ended = made.run(stop)
-        _say_how_it_stands(store, run, all_ended)
+        tell(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}" if all_ended else GO_ON)
 
 
 def _app(settings: BrokerSettings, store: Store, run: Run) -> Celery:
@@ -87,10 +87,3 @@ def _app(settings: BrokerSettings, store: Store, run: Run) -> Celery:
         measured=run.dataset if run.measures else None,
         timeout_s=settings.broker_timeout_s,
     )
-
-
-def _say_how_it_stands(store: Store, run: Run, all_ended: bool) -> None:
-    if all_ended:
-        tell(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}")
-    else:
-        tell("stopped; run the same command again to go on where it stopped")

@@ -19,10 +19,8 @@ from blox_worker.job.outcome import Worker
 from blox_worker.processes.launcher import launch_workers
 from blox_worker.processes.lifeline import Lifeline
 from blox_worker.settings import WorkerSettings
-from blox_worker.wording import jobs_by_state
+from blox_worker.wording import GO_ON, jobs_by_state
 from blox_worker.worker.session import local_worker, train_launched, train_run
-
-_GO_ON = "stopped; run the same command again to go on where it stopped"
 
 
 @click.command()
@@ -91,10 +89,15 @@ def _train_here(url: str, run_id: int | None, device: str | None, settings: Work
         run = _found(store, run_id)
         rehearsed = device is None and run.trainer != TORCH
         worker = local_worker(CPU if rehearsed else checked_device(device), settings)
-        ended = train_run(store, run, worker)
-        click.echo(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}")
+        return train_and_say(store, run, worker)
+
+
+def train_and_say(store: Store, run: Run, worker: Worker) -> int:
+    """Train, or measure, what is left of a run, and say how it stands; return the exit code."""
+    ended = train_run(store, run, worker)
+    click.echo(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}")
     if not ended:
-        click.echo(_GO_ON)
+        click.echo(GO_ON)
     return SUCCESS
 
 
@@ -109,5 +112,5 @@ def _train_in_slots(
         counts = store.jobs.counts(run.id)
     click.echo(f"{run}: {jobs_by_state(counts)}")
     if code == SUCCESS and any(counts[state] for state in JobState if not state.ended):
-        click.echo(_GO_ON)
+        click.echo(GO_ON)
     return code
