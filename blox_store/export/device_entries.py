@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from blox_core.space.index_spans import spans
-from blox_store.export.predicted_latencies import Prediction
+from blox_store.export.latencies import Prediction
 from blox_store.release_folder.manifest import DeviceEntry
 from blox_store.store import MeasuredDevice
 

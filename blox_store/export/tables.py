@@ -14,7 +14,7 @@ from blox_core.complexity import params_and_flops
 from blox_core.errors import LatencyError
 from blox_core.space import DISTINCT_CELLS, SPACE_SIZE, STAGES, Architecture, hash_table
 from blox_store.errors import ExportRefused
-from blox_store.export.predicted_latencies import Prediction, completed, unpredicted
+from blox_store.export.latencies import Prediction, completed, unpredicted
 from blox_store.release.columns import (
     ArchColumn,
     Column,

@@ -16,7 +16,7 @@ from blox_core.space.index_spans import indices_of
 from blox_store.errors import ExportRefused
 from blox_store.export.command import command
 from blox_store.export.exporter import Choice, export
-from blox_store.export.predicted_latencies import completed
+from blox_store.export.latencies import completed
 from blox_store.ingest.incoming import IncomingRelease
 from blox_store.verify.verification import verify
 from tests.support.exports import finish_all, manifest_of
