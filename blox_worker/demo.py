@@ -17,7 +17,8 @@ from blox_core.latency import LATENCY_DECIMALS
 from blox_core.latency import preset as preset_protocol
 from blox_core.recipe import Recipe, preset
 from blox_store.dataset import default_formats
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.release.names import FORMATS
 from blox_store.settings import read_settings
 from blox_store.store import JobState, ResultRow, Run, Snapshot, Store

@@ -15,9 +15,9 @@ from blox_core.space import SPACE_SIZE
 from blox_core.space.index_spans import spans
 from blox_store import command_line
 from blox_store.export.card import CARD_FILE
-from blox_store.export.exporter import Choice, ExportReport, export
+from blox_store.export.chosen_jobs import Choice, ExportReport, Static
+from blox_store.export.exporter import export
 from blox_store.export.progress import Report
-from blox_store.export.tables import Static
 from blox_store.release.names import ALL_FORMATS, FORMATS, SIMULATED_FILE
 from blox_store.store import Store
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from blox_core.space import indices_of_digests
 from blox_store.release.columns import HashColumn, NumberColumn
 from blox_store.release.table import Table
-from blox_store.store import ResultBlock
+from blox_store.store import CostBlock, ResultBlock
 
 Doubles = NDArray[np.float64]
 
@@ -40,20 +40,20 @@ class FiguresBuilder:
     def __init__(self, recipe: Mapping[str, Any]) -> None:
         self._recipe = recipe
         self._results: list[tuple[NDArray[Any], Doubles, Doubles]] = []
-        self._costs: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+        self._costs: list[CostBlock] = []
 
-    def add_results(self, block: ResultBlock) -> None:
-        """Take the accuracies of results; NaN stands for a test that there is not."""
-        best = block.curves["val_top1"].max(axis=1, initial=0)
-        val = np.where(block.epochs > 0, best * (100 / self._recipe["val_images"]), np.nan)
-        test = block.test_top1 * (100 / self._recipe["test_images"])
-        self._results.append((block.arch_indices, val, np.where(block.has_test, test, np.nan)))
+    def add(self, block: object) -> None:
+        """Take the figures of a block; NaN stands for a test that there is not.
 
-    def add_costs(self, rows: Table) -> None:
-        """Take params and FLOPs, by arch index, of all architectures that have results."""
-        names = ("model_hash", "params", "flops")
-        hashes, params, flops = (rows.columns[name].array() for name in names)
-        self._costs.append((indices_of_digests(hashes), params, flops))
+        Costs are by arch index, and of all architectures that have results.
+        """
+        if isinstance(block, CostBlock):
+            self._costs.append(block)
+        elif isinstance(block, ResultBlock):
+            best = block.curves["val_top1"].max(axis=1, initial=0)
+            val = np.where(block.epochs > 0, best * (100 / self._recipe["val_images"]), np.nan)
+            test = block.test_top1 * (100 / self._recipe["test_images"])
+            self._results.append((block.arch_indices, val, np.where(block.has_test, test, np.nan)))
 
     def figures(self) -> SeedFigures:
         """Return all that was taken."""

@@ -21,7 +21,8 @@ from selenium.webdriver import Chrome
 from blox_core.recipe import preset
 from blox_core.simulation import SIMULATED, simulated_result
 from blox_core.space import Architecture, random_indices
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.store import Store
 from blox_worker.new_run import make_run
 from docs.contributing.screenshots import IMAGES, browser

@@ -12,7 +12,8 @@ from blox_core.recipe import preset
 from blox_core.result.trainer_revision import TRAINER_REVISION, UNKNOWN_REVISION
 from blox_core.space import indices_of_digests
 from blox_store.errors import IngestRefused, ReleaseMissing, StoreError
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.ingest.incoming import IncomingRelease
 from blox_store.ingest.ingestion import ingest
 from blox_store.release.columns import HashColumn

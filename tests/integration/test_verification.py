@@ -9,7 +9,8 @@ import pytest
 
 from blox_core.recipe import preset
 from blox_store.errors import ReleaseMissing
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.release.columns import FloatColumn, HashColumn, MillionthsColumn, RaggedColumn
 from blox_store.release.reader import read_table
 from blox_store.release.writer import write_table

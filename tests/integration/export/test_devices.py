@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.report.page import report_page
 from blox_store.verify.verification import verify
 from tests.support.exports import finish_all, manifest_of

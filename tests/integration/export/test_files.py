@@ -12,7 +12,8 @@ from blox_core.complexity import params_and_flops
 from blox_core.result.metrics import Score
 from blox_core.space import SPACE_SIZE, all_hashes
 from blox_store.errors import ExportRefused, NotEncodable, StoreError
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.release.names import ALL_FORMATS
 from blox_store.release.reader import read_header, read_table
 from blox_store.verify.verification import verify

@@ -9,7 +9,8 @@ import pytest
 import blox
 from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_store.errors import ExportRefused
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.verify.verification import verify
 from tests.support.exports import DIGITS, finish, finish_all, manifest_of
 from tests.support.releases import contents

@@ -14,8 +14,9 @@ from blox_core.latency.predictor import fitting_sample
 from blox_core.space import SPACE_SIZE
 from blox_core.space.index_spans import indices_of
 from blox_store.errors import ExportRefused
+from blox_store.export.chosen_jobs import Choice
 from blox_store.export.command import command
-from blox_store.export.exporter import Choice, export
+from blox_store.export.exporter import export
 from blox_store.export.latencies import completed
 from blox_store.ingest.incoming import IncomingRelease
 from blox_store.verify.verification import verify

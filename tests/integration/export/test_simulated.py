@@ -10,7 +10,8 @@ from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_core.simulation import SIMULATED, simulated_result
 from blox_core.space import Architecture
 from blox_store.errors import ExportRefused, NotEncodable
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.verify.verification import verify
 from tests.support.exports import DIGITS, FOR_PEOPLE, finish, finish_all, names, simulated_run
 from tests.support.releases import contents

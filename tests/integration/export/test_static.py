@@ -9,7 +9,8 @@ import blox
 from blox_core.complexity import params_and_flops
 from blox_core.recipe import preset
 from blox_core.space import SPACE_SIZE, Architecture, all_hashes
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.release.reader import read_table
 from blox_store.verify.verification import verify
 from tests.support.exports import COSTS, DIGITS, FLOPS_DIGEST, PARAMS_DIGEST, finish, finish_all

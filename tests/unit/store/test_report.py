@@ -13,7 +13,8 @@ from blox_core.latency.predictor import fitting_sample
 from blox_core.recipe import preset
 from blox_core.space import DISTINCT_CELLS, OPS, Architecture, random_indices
 from blox_store.errors import ReleaseMissing
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.report import report_page
 from blox_store.report.figures import QUANTILES, report_figures
 from blox_store.report.plots import CONNECTIVITIES, _cell_facts, accuracy_against_costs

@@ -5,7 +5,8 @@ from sqlalchemy import update
 
 from blox_core.recipe import preset
 from blox_core.space import OPS, Architecture
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.release.names import ALL_FORMATS, FORMATS
 from blox_store.store import Store, schema
 from blox_worker.demo import (

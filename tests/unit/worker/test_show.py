@@ -13,7 +13,8 @@ from blox_core.latency.predictor import fitting_sample
 from blox_core.recipe import preset
 from blox_core.space import DISTINCT_CELLS, OPS, Architecture
 from blox_core.space.cell_plan import ABOVE, BELOW, INPUT, LEVEL, OUTPUT, cell_plan
-from blox_store.export.exporter import Choice, export
+from blox_store.export.chosen_jobs import Choice
+from blox_store.export.exporter import export
 from blox_store.report.architecture_picture import OP_COLOURS, architecture_picture
 from blox_store.store import Store
 from blox_worker.commands.release.show import show
