@@ -89,18 +89,16 @@ def fill(url: str, size: int, epochs: int) -> None:
     rng = np.random.default_rng(0)
     indices = np.linspace(0, SPACE_SIZE - 1, size).round().astype(int).tolist()
     with Store(url, migrate=True) as store:
-        shape = {name: getattr(recipe, name) for name in ("stem_channels", "classes", "resolution")}
         costs = [(i, int(1e5 + 37 * i), int(1e7 + 4001 * i)) for i in indices]
-        store.static.add_architectures(shape, costs)
+        store.static.add_architectures(recipe.shape, costs)
         store.finished_runs.take(
             {
                 "dataset": recipe.dataset,
-                "recipe_fingerprint": recipe.fingerprint,
                 "seed": 0,
                 "trainer": SIMULATED,
                 "trainer_revision": SIMULATION_REVISION,
             },
-            recipe.to_dict(),
+            recipe,
             _blocks(rng, recipe, indices),
             without_rows={},
         )

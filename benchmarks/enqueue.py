@@ -73,8 +73,7 @@ def new_run(store: Store, jobs: int, *, epochs: int | None = None, seed: int = 0
         recipe = replace(recipe, epochs=epochs)
     return store.runs.create(
         dataset=recipe.dataset,
-        recipe=recipe.to_dict(),
-        recipe_fingerprint=recipe.fingerprint,
+        recipe=recipe,
         seed=seed,
         trainer="simulated",
         trainer_revision=SIMULATION_REVISION,

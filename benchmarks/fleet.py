@@ -18,7 +18,6 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Engine
 
-from blox_core.recipe import Recipe
 from blox_core.simulation import SIMULATION_REVISION, simulated_result
 from blox_core.space import Architecture
 from blox_store.store import Lease, Run, Store
@@ -108,7 +107,7 @@ class _Worker:
         indices = [
             lease.arch_index + k * plan.fleet for k in range(jobs_of_a_worker(plan.duration_s))
         ]
-        recipe = Recipe.from_dict(run.recipe)
+        recipe = run.training_recipe
         self._next_indices = iter(indices[1:])
         self._results = {
             index: simulated_result(Architecture(index), recipe, run.seed) for index in indices

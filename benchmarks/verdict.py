@@ -9,7 +9,6 @@ import numpy as np
 import psycopg
 
 from benchmarks.chaos import Struck
-from blox_core.recipe import Recipe
 from blox_core.simulation import simulated_result
 from blox_core.space import Architecture
 from blox_store.store import JobState, ResultRow, Run, Store
@@ -63,9 +62,7 @@ def judge(store: Store, run: Run, database_url: str) -> Verdict:
 
 def differs(run: Run, row: ResultRow) -> bool:
     """Whether a result is not what `assert_as_undisturbed` wants, which takes five times as long."""
-    expected = simulated_result(
-        Architecture(row.arch_index), Recipe.from_dict(run.recipe), run.seed
-    )
+    expected = simulated_result(Architecture(row.arch_index), run.training_recipe, run.seed)
     assert expected.test is not None, "simulated trainings have epochs"
     scalars = (
         (row.status, expected.status),

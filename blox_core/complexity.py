@@ -30,25 +30,18 @@ from blox_core.dimensions import (
     stage_channels,
     stage_size,
 )
-from blox_core.recipe.fields import RECIPE_FIELDS
+from blox_core.recipe import ModelShape
 from blox_core.space import DISTINCT_CELLS, STAGES, Architecture, Cell
 
 Counts = NDArray[np.int64]  # its last axis has two items: params and FLOPs
 
 
-def params_and_flops(
-    num_classes: int = 100, stem_channels: int = 32, resolution: int = 32
-) -> tuple[Counts, Counts]:
-    """Return the parameters and the FLOPs (multiply-accumulates) of all architectures.
+def params_and_flops(shape: ModelShape) -> tuple[Counts, Counts]:
+    """Return the parameters and the FLOPs (multiply-accumulates) of all architectures in a shape.
 
-    Each is int64 (91125,) in the order of arch indices; FLOPs are those of one square image of
-    `resolution` pixels a side. Raises RecipeError for a size that no model has.
+    Each is int64 (91125,) in the order of arch indices; FLOPs are those of one image.
     """
-    RECIPE_FIELDS.check("classes", num_classes)
-    RECIPE_FIELDS.check("stem_channels", stem_channels)
-    RECIPE_FIELDS.check("resolution", resolution)
-    shared = _shared(num_classes, stem_channels, resolution)
-    cells = _cells(stem_channels, resolution)
+    shared, cells = _shared(shape), _cells(shape)
     # A cell's number grows slowest in the last stage: stages 3, 2, 1 are the axes.
     totals = (
         shared + cells[2][:, None, None, :] + cells[1][None, :, None, :] + cells[0][None, None]
@@ -56,27 +49,25 @@ def params_and_flops(
     return totals[:, 0].copy(), totals[:, 1].copy()
 
 
-def _shared(num_classes: int, stem_channels: int, resolution: int) -> Counts:
+def _shared(shape: ModelShape) -> Counts:
     """Count what all architectures have: (2,)."""
-    total = _unit(IMAGE_CHANNELS, stem_channels, STEM_KERNEL, resolution)
+    total = _unit(IMAGE_CHANNELS, shape.stem_channels, STEM_KERNEL, shape.resolution)
     for stage in range(STAGES):
-        total += _reduction(stage_channels(stem_channels, stage), stage_size(resolution, stage))
-    channels = stage_channels(stem_channels, STAGES)
-    return total + _classifier(channels, num_classes, stage_size(resolution, STAGES))
+        total += _reduction(*_stage(shape, stage))
+    channels, size = _stage(shape, STAGES)
+    return total + _classifier(channels, shape.classes, size)
 
 
-def _cells(stem_channels: int, resolution: int) -> Counts:
+def _cells(shape: ModelShape) -> Counts:
     """Count every cell in every stage: (3, 45, 2)."""
     cells = [Architecture(number).cells[0] for number in range(DISTINCT_CELLS)]
-    return np.array(
-        [
-            [
-                _cell(cell, stage_channels(stem_channels, stage), stage_size(resolution, stage))
-                for cell in cells
-            ]
-            for stage in range(STAGES)
-        ]
-    )
+    stages = [_stage(shape, stage) for stage in range(STAGES)]
+    return np.array([[_cell(cell, *stage) for cell in cells] for stage in stages])
+
+
+def _stage(shape: ModelShape, stage: int) -> tuple[int, int]:
+    """Return the channels and the side of the images of a stage."""
+    return stage_channels(shape.stem_channels, stage), stage_size(shape.resolution, stage)
 
 
 def _cell(cell: Cell, channels: int, size: int) -> Counts:

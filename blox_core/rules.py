@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 from blox_core.errors import BloxError
 
@@ -41,7 +41,7 @@ class FieldRules:
         return self.error(f"{self.noun} field {name} = {value!r}: {allowed} is allowed")
 
 
-def is_int(value: Any) -> bool:
+def is_int(value: Any) -> TypeGuard[int]:
     """Return whether a value is an integer, which True is not."""
     return isinstance(value, int) and not isinstance(value, bool)
 

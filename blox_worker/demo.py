@@ -76,12 +76,7 @@ def run_demo(folder: Path, *, architectures: int, epochs: int | None, database: 
 
 def _measured(store: Store, recipe: Recipe, trained: Run, folder: Path) -> bool:
     """Measure the latencies of what was trained, as it was trained; return False if interrupted."""
-    protocol = replace(
-        preset_protocol("torch-cpu"),
-        stem_channels=recipe.stem_channels,
-        classes=recipe.classes,
-        resolution=recipe.resolution,
-    )
+    protocol = replace(preset_protocol("torch-cpu"), **recipe.shape.to_dict())
     indices = [job.arch_index for job in store.jobs.matching(trained.id)]
     run = make_measuring_run(store, protocol, device_name=DEVICE_NAME, indices=indices).run
     return train_run(store, run, _worker(folder, measures=True))
@@ -138,9 +133,8 @@ def _released(dataset: blox.Dataset, index: int, names: Iterable[str]) -> dict[s
 
 def _stored(store: Store, run: Run) -> dict[int, dict[str, Any]]:
     """Return what a release has to say of each architecture, as it follows from the store."""
-    shape = {name: run.recipe[name] for name in ("stem_channels", "classes", "resolution")}
     with store.snapshot() as snapshot:
-        costs = snapshot.all_costs(shape)
+        costs = snapshot.all_costs(run.shape)
         return {
             row.arch_index: {
                 **dict(zip(("params", "flops"), costs[row.arch_index], strict=True)),
@@ -164,7 +158,7 @@ def _training_facts(run: Run, row: ResultRow) -> list[tuple[str, Any]]:
     names = ("train_top1", "train_top5", "val_top1", "val_top5", "test_top1", "test_top5")
     values: list[tuple[str, Any]] = []
     for name in names:
-        images = run.recipe[f"{name.partition('_')[0]}_images"]
+        images = run.training_recipe.images(name.partition("_")[0])
         counts = np.atleast_1d(getattr(row, name)).tolist()
         percent = [round(count / images * 100, 3) for count in counts]
         values.append((name, percent[0] if name.startswith("test") else percent))

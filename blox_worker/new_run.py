@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from blox_core.complexity import params_and_flops
 from blox_core.latency import LATENCY, LATENCY_REVISION, LatencyProtocol
-from blox_core.recipe import Recipe
+from blox_core.recipe import ModelShape, Recipe
 from blox_core.result.trainer_revision import TORCH, UNKNOWN_REVISION
 from blox_core.space import SPACE_SIZE
 from blox_store.errors import StoreError
@@ -32,11 +32,10 @@ def make_run(
     """
     if not beside:
         _refuse_other_revision(store, recipe, seed=seed, trainer=trainer)
-    _store_complexity(store, recipe)
+    _store_complexity(store, recipe.shape)
     return store.runs.create(
         dataset=recipe.dataset,
-        recipe=recipe.to_dict(),
-        recipe_fingerprint=recipe.fingerprint,
+        recipe=recipe,
         seed=seed,
         trainer=trainer,
         trainer_revision=TRAINERS[trainer].revision,
@@ -82,8 +81,7 @@ def make_measuring_run(
     _refuse_latencies_of_others(store, device_name)
     return store.runs.create(
         dataset=device_name,
-        recipe=protocol.to_dict(),
-        recipe_fingerprint=protocol.fingerprint,
+        recipe=protocol,
         seed=0,
         trainer=LATENCY,
         trainer_revision=LATENCY_REVISION,
@@ -117,14 +115,9 @@ def _refuse_another_way(run: Run, protocol: LatencyProtocol) -> None:
         )
 
 
-def _store_complexity(store: Store, recipe: Recipe) -> None:
-    shape = {
-        "stem_channels": recipe.stem_channels,
-        "classes": recipe.classes,
-        "resolution": recipe.resolution,
-    }
+def _store_complexity(store: Store, shape: ModelShape) -> None:
     if store.static.architecture_count(shape) == SPACE_SIZE:
         return
-    params, flops = params_and_flops(recipe.classes, recipe.stem_channels, recipe.resolution)
+    params, flops = params_and_flops(shape)
     rows = zip(range(SPACE_SIZE), params.tolist(), flops.tolist(), strict=True)
     store.static.add_architectures(shape, rows)

@@ -15,7 +15,7 @@ def noise(recipe: Recipe, *, seed: int = 0) -> TrainingData:
     generator = np.random.default_rng(seed)
     parts: dict[str, Any] = {}
     for split in SPLITS:
-        count, side = getattr(recipe, f"{split}_images"), recipe.resolution
+        count, side = recipe.images(split), recipe.resolution
         shape = (count, side, side, 3)
         parts[f"{split}_images"] = generator.integers(0, 256, shape, dtype=np.uint8)
         parts[f"{split}_labels"] = generator.integers(0, recipe.classes, count)

@@ -32,7 +32,7 @@ class TrainingData:
         """Raise RecipeError unless numbers, sizes and labels are those of the recipe."""
         for split in SPLITS:
             images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
-            count, side = getattr(recipe, f"{split}_images"), recipe.resolution
+            count, side = recipe.images(split), recipe.resolution
             if images.shape != (count, side, side, 3) or labels.shape != (count,):
                 raise RecipeError(
                     f"{split} data of images {images.shape} and labels {labels.shape}: "

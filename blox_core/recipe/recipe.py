@@ -89,6 +89,10 @@ class Recipe(Record):
             (self.randaugment_ops, self.flip_probability, self.crop_padding, self.cutout_size)
         )
 
+    def images(self, split: str) -> int:
+        """Return how many images `train`, `val` or `test` has."""
+        return {"train": self.train_images, "val": self.val_images, "test": self.test_images}[split]
+
     @property
     def shape(self) -> ModelShape:
         """The shape of the models."""

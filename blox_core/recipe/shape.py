@@ -14,11 +14,11 @@ from blox_core.rules import FieldRules
 class ModelShape(Record):
     """The channels of stage 1, the classes, and the side of a square image in pixels.
 
-    The usual ones are those of CIFAR-100. Raises RecipeError for a size that no model has.
+    Raises RecipeError for a size that no model has.
     """
 
     _FIELDS = FieldRules(noun="recipe", error=RecipeError, rules=SHAPE_RULES)
 
-    stem_channels: int = 32
-    classes: int = 100
-    resolution: int = 32
+    stem_channels: int
+    classes: int
+    resolution: int

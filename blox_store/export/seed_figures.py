@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from blox_core.recipe import Recipe
 from blox_core.space import indices_of_digests
 from blox_store.release.columns import HashColumn, NumberColumn
 from blox_store.release.table import Table
@@ -37,7 +38,7 @@ class SeedFigures:
 class FiguresBuilder:
     """Collects the figures of a seed from the blocks of an export."""
 
-    def __init__(self, recipe: Mapping[str, Any]) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         self._results: list[tuple[NDArray[Any], Doubles, Doubles]] = []
         self._costs: list[CostBlock] = []
@@ -51,8 +52,8 @@ class FiguresBuilder:
             self._costs.append(block)
         elif isinstance(block, ResultBlock):
             best = block.curves["val_top1"].max(axis=1, initial=0)
-            val = np.where(block.epochs > 0, best * (100 / self._recipe["val_images"]), np.nan)
-            test = block.test_top1 * (100 / self._recipe["test_images"])
+            val = np.where(block.epochs > 0, best * (100 / self._recipe.val_images), np.nan)
+            test = block.test_top1 * (100 / self._recipe.test_images)
             self._results.append((block.arch_indices, val, np.where(block.has_test, test, np.nan)))
 
     def figures(self) -> SeedFigures:

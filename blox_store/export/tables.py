@@ -144,13 +144,13 @@ class _Costs(Source[CostBlock]):
         """Return of how many architectures params and FLOPs are asked for and not stored."""
         if self.jobs.choice.static == "all":
             return 0
-        return self.snapshot.without_costs(self.jobs.selection, self._shape)
+        return self.snapshot.without_costs(self.jobs.selection)
 
     def blocks(self) -> Generator[CostBlock, None, None]:
         if self.jobs.choice.static == "all":
             yield self._of_all
         else:
-            yield from self.snapshot.costs(self.jobs.selection, self._shape)
+            yield from self.snapshot.costs(self.jobs.selection)
 
     def columns(self, names: Sequence[str], block: CostBlock) -> Mapping[str, Column]:
         return {
@@ -160,19 +160,11 @@ class _Costs(Source[CostBlock]):
             "arch_vec": ArchColumn(_cells(block.arch_indices)),
         }
 
-    @property
-    def _shape(self) -> dict[str, int]:
-        """What params and FLOPs depend on, besides the architecture."""
-        recipe = self.jobs.run.recipe
-        return {name: recipe[name] for name in ("stem_channels", "classes", "resolution")}
-
     @cached_property
     def _of_all(self) -> CostBlock:
         """Those in the store, and computed ones of what an ingested release has left out there."""
-        shape = self._shape
-        params, flops = params_and_flops(
-            shape["classes"], shape["stem_channels"], shape["resolution"]
-        )
+        shape = self.jobs.run.shape
+        params, flops = params_and_flops(shape)
         for index, known in self.snapshot.all_costs(shape).items():
             params[index], flops[index] = known
         return CostBlock(
@@ -195,7 +187,7 @@ def _training_column(name: str, run: Run, block: ResultBlock) -> Column:
         absent = np.arange(values.shape[1]) >= block.epochs[:, None]
     if metric == "loss":
         return _losses(values, absent)
-    return _accuracies(values, absent, run.recipe[f"{split}_images"])
+    return _accuracies(values, absent, run.training_recipe.images(split))
 
 
 def _losses(values: NDArray[Any], absent: NDArray[np.bool_]) -> Column:

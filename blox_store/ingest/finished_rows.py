@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from blox_core.recipe import Recipe
 from blox_core.result.environment import Environment
 from blox_core.result.metrics import first_best
 from blox_store.errors import IngestRefused
@@ -31,7 +32,7 @@ def finished_rows(
     base: Table,
     ext: Table,
     env: Table,
-    recipe: Mapping[str, Any],
+    recipe: Recipe,
     diverged: frozenset[int],
 ) -> Iterator[list[FinishedRow]]:
     """Yield the results of one seed in blocks; the tables have their rows by arch index.
@@ -62,7 +63,7 @@ class _Block:
         self,
         indices: list[int],
         columns: Mapping[str, Column],
-        recipe: Mapping[str, Any],
+        recipe: Recipe,
         diverged: frozenset[int],
     ) -> None:
         self._indices = indices
@@ -83,7 +84,7 @@ class _Block:
         for row, (index, curves) in enumerate(zip(self._indices, packed, strict=True)):
             epochs = int((counts[2][row] >= 0).sum())  # of val_top1
             has_test = tests[0][row] >= 0
-            is_diverged = index in self._diverged or epochs < self._epochs
+            is_diverged = index in self._diverged or epochs < self._recipe.epochs
             rows.append(
                 FinishedRow(
                     arch_index=index,
@@ -103,11 +104,6 @@ class _Block:
             )
         return rows
 
-    @property
-    def _epochs(self) -> int:
-        epochs: int = self._recipe["epochs"]
-        return epochs
-
     def _column(self, name: str) -> Column:
         if name not in self._columns:
             raise IngestRefused(f"the release has no column {name}, which the store needs")
@@ -116,10 +112,10 @@ class _Block:
     def _numbers(self, name: str) -> NumberColumn:
         column = self._column(name)
         shape = column.array().shape[1:]
-        wanted = () if name.startswith("test_") else (self._epochs,)
+        wanted = () if name.startswith("test_") else (self._recipe.epochs,)
         if not isinstance(column, NumberColumn) or shape != wanted:
             raise IngestRefused(
-                f"column {name} has lists that are not of {self._epochs} items, the recipe's epochs"
+                f"column {name} has lists that are not of {self._recipe.epochs} items, the recipe's epochs"
             )
         return column
 
@@ -129,7 +125,7 @@ class _Block:
     def _counts(self, name: str) -> NDArray[np.int64]:
         """Return numbers of correct images, -1 for NaN."""
         column = self._numbers(name)
-        images: int = self._recipe[f"{name.partition('_')[0]}_images"]
+        images = self._recipe.images(name.partition("_")[0])
         if isinstance(column, CountColumn) and column.images == images:
             return column.counts.astype(np.int64)
         floats = column.floats()

@@ -7,6 +7,7 @@ from blox_store.store.store import Store
 from blox_store.store.values import (
     CountedAttempt,
     DueJob,
+    ForeignRecipe,
     Job,
     JobState,
     Lease,
@@ -27,6 +28,7 @@ __all__ = [
     "CountedAttempt",
     "DueJob",
     "FinishedRow",
+    "ForeignRecipe",
     "Job",
     "JobState",
     "LatencyBlock",

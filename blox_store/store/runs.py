@@ -7,12 +7,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, select, text, update
 
+from blox_core.errors import LatencyError, RecipeError
+from blox_core.latency import LATENCY, LatencyProtocol
+from blox_core.recipe import Recipe
+from blox_core.rules import is_int
 from blox_store.errors import RunNotFound
 from blox_store.store import schema
 from blox_store.store.database.clock import database_time, now_s
 from blox_store.store.database.database import Database
 from blox_store.store.database.upsert import insert_new_numbers, insert_or_ignore
-from blox_store.store.values import JobState, MadeRun, Run
+from blox_store.store.values import ForeignRecipe, JobState, MadeRun, Run
 
 
 class Runs:
@@ -25,8 +29,7 @@ class Runs:
         self,
         *,
         dataset: str,
-        recipe: Mapping[str, Any],
-        recipe_fingerprint: str,
+        recipe: Recipe | LatencyProtocol,
         seed: int,
         trainer: str,
         trainer_revision: int,
@@ -39,7 +42,6 @@ class Runs:
         """
         identity = {
             "dataset": dataset,
-            "recipe_fingerprint": recipe_fingerprint,
             "seed": seed,
             "trainer": trainer,
             "trainer_revision": trainer_revision,
@@ -104,15 +106,19 @@ def all_runs(connection: Connection) -> list[Run]:
 
 
 def find_or_make(
-    connection: Connection, identity: Mapping[str, Any], recipe: Mapping[str, Any]
+    connection: Connection, others: Mapping[str, Any], recipe: Recipe | LatencyProtocol
 ) -> tuple[Run, bool]:
-    """Return the run with this identity and whether it was made just now, in the transaction."""
+    """Return the run with this identity and whether it was made just now, in the transaction.
+
+    `others` are what identifies it besides the recipe.
+    """
+    identity = {**others, "recipe_fingerprint": recipe.fingerprint}
     known = select(schema.runs).filter_by(**identity)
     if (row := connection.execute(known).mappings().first()) is not None:
         return _run(row), False  # an insert that is ignored would still use a number up
     made = connection.execute(
         insert_or_ignore(connection.dialect, schema.runs)
-        .values(recipe=dict(recipe), paused=False, created_s=now_s(), **identity)
+        .values(recipe=recipe.to_dict(), paused=False, created_s=now_s(), **identity)
         .returning(schema.runs.c.id)
     ).first()
     return _run(connection.execute(known).mappings().one()), made is not None
@@ -155,7 +161,16 @@ _NEW_JOB: Final = {
 
 
 def _run(row: RowMapping) -> Run:
-    return Run(**{name: row[name] for name in Run.__dataclass_fields__})
+    facts = {name: row[name] for name in Run.__dataclass_fields__}
+    return Run(**{**facts, "recipe": _recipe(row["trainer"], row["recipe"])})
+
+
+def _recipe(trainer: str, values: Any) -> Recipe | LatencyProtocol | ForeignRecipe:
+    try:
+        return (LatencyProtocol if trainer == LATENCY else Recipe).from_dict(values)
+    except (RecipeError, LatencyError) as error:
+        epochs = values.get("epochs") if isinstance(values, Mapping) else None
+        return ForeignRecipe(epochs=max(1, epochs) if is_int(epochs) else 1, fault=str(error))
 
 
 def _listed(runs: list[Run]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, and_, func, select
 
+from blox_core.recipe import ModelShape
 from blox_store.store import schema
 from blox_store.store.latencies.devices import measured_devices
 from blox_store.store.latencies.static import all_costs
@@ -84,10 +85,10 @@ class Snapshot:
         distinct = select(func.count(_RESULTS.environment_id.distinct()))
         return self._connection.execute(distinct.where(selection.condition)).scalar_one()
 
-    def costs(self, selection: Selection, shape: Mapping[str, int]) -> Iterator[CostBlock]:
-        """Yield params and FLOPs of selected results' models of a shape."""
+    def costs(self, selection: Selection) -> Iterator[CostBlock]:
+        """Yield params and FLOPs of selected results' models."""
         columns = (_RESULTS.arch_index, _ARCHITECTURES.params, _ARCHITECTURES.flops)
-        rows = _with_costs(selection, shape, *columns).where(_ARCHITECTURES.params.is_not(None))
+        rows = _with_costs(selection, *columns).where(_ARCHITECTURES.params.is_not(None))
         for indices, params, flops in stream(self._connection, rows, _RESULTS.arch_index):
             yield CostBlock(
                 arch_indices=np.array(indices, np.int64),
@@ -95,13 +96,13 @@ class Snapshot:
                 flops=np.array(flops, np.uint64),
             )
 
-    def without_costs(self, selection: Selection, shape: Mapping[str, int]) -> int:
+    def without_costs(self, selection: Selection) -> int:
         """Return of how many selected results' models params and FLOPs are not stored."""
-        missing = _with_costs(selection, shape, func.count())
+        missing = _with_costs(selection, func.count())
         missing = missing.where(_ARCHITECTURES.params.is_(None))
         return int(self._connection.execute(missing).scalar_one())
 
-    def all_costs(self, shape: Mapping[str, int]) -> dict[int, tuple[int, int]]:
+    def all_costs(self, shape: ModelShape) -> dict[int, tuple[int, int]]:
         """Return (params, flops) of all models of a shape that are stored, by arch index."""
         return all_costs(self._connection, shape)
 
@@ -133,7 +134,8 @@ class Snapshot:
         return {row.device: row.latency_ms for row in found}
 
 
-def _with_costs(selection: Selection, shape: Mapping[str, int], *columns: Any) -> Select[Any]:
+def _with_costs(selection: Selection, *columns: Any) -> Select[Any]:
+    shape = selection.run.shape.to_dict()
     same = [_ARCHITECTURES[name] == value for name, value in shape.items()]
     joined = schema.results.outerjoin(
         schema.architectures, and_(_ARCHITECTURES.arch_index == _RESULTS.arch_index, *same)

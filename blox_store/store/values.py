@@ -10,7 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_core.latency import LATENCY
+from blox_core.latency import LATENCY, LatencyProtocol
+from blox_core.recipe import ModelShape, Recipe
+from blox_store.errors import StoreError
 
 MAX_PRIORITY: Final = 9  # of a job; such are trained first, and Celery tells as many levels apart
 
@@ -45,16 +47,27 @@ class NoClaim(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForeignRecipe:
+    """A recipe, or protocol, of another version of Blox that this one does not know.
+
+    `fault` says what of it; `epochs` are 1 if it has none.
+    """
+
+    epochs: int
+    fault: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One benchmark in the making; what identifies it is fixed when it is made.
 
     A run `measures` if its trainer is `latency`: its `dataset` is then the name of a device, and
-    its `recipe` the protocol.
+    its `recipe` the protocol. Whoever needs all of a recipe that is foreign gets a StoreError.
     """
 
     id: int
     dataset: str
-    recipe: Mapping[str, Any]
+    recipe: Recipe | LatencyProtocol | ForeignRecipe
     recipe_fingerprint: str
     seed: int
     trainer: str
@@ -69,7 +82,30 @@ class Run:
     @property
     def epochs(self) -> int:
         """The epochs of a job; a measurement is one."""
-        return 1 if self.measures else int(self.recipe["epochs"])
+        return 1 if isinstance(self.recipe, LatencyProtocol) else self.recipe.epochs
+
+    @property
+    def training_recipe(self) -> Recipe:
+        """The recipe of a run that trains."""
+        assert not isinstance(self._known, LatencyProtocol), f"{self} trains nothing"
+        return self._known
+
+    @property
+    def protocol(self) -> LatencyProtocol:
+        """The protocol of a run that measures."""
+        assert not isinstance(self._known, Recipe), f"{self} measures nothing"
+        return self._known
+
+    @property
+    def shape(self) -> ModelShape:
+        """The shape of its models."""
+        return self._known.shape
+
+    @property
+    def _known(self) -> Recipe | LatencyProtocol:
+        if isinstance(self.recipe, ForeignRecipe):
+            raise StoreError(f"{self}: {self.recipe.fault}; use the version of Blox that made it")
+        return self.recipe
 
     def __str__(self) -> str:
         if self.measures:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from blox_core.latency import LATENCY_REVISION
-from blox_store.store import Lease, NoClaim, Run, Store
+from blox_store.store import ForeignRecipe, Lease, NoClaim, Run, Store
 from blox_worker.device.lock import DeviceLock
 from blox_worker.job.heartbeat import Heartbeat
 from blox_worker.job.measuring import MeasuringAttempt
@@ -108,7 +108,9 @@ class _Claim:
 
 
 def installed_revision(run: Run) -> int | None:
-    """Return the installed revision of what does the jobs of a run, None if there is none."""
+    """Return the installed revision of what does the jobs of a run, None if nothing here can."""
+    if isinstance(run.recipe, ForeignRecipe):
+        return None
     if run.measures:
         return LATENCY_REVISION
     trainer = TRAINERS.get(run.trainer)

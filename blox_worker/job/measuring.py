@@ -19,7 +19,7 @@ class MeasuringAttempt(Attempt):
 
         if self._is_to_stop():
             return self._stopped()
-        protocol = LatencyProtocol.from_dict(self.run.recipe)
+        protocol = self.run.protocol
         self._check_place(protocol)
         identity = device_identity(protocol).to_dict()
         self._patiently(lambda: self.store.measurements.check_device(self.run, identity))

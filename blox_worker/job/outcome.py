@@ -81,14 +81,14 @@ def describe_outcome(outcome: JobOutcome, run: Run) -> str:
     if isinstance(outcome.result, LatencyMeasurement):
         return describe_measurement(outcome.result)
     if outcome.result is not None:
-        return describe(outcome.result, Recipe.from_dict(run.recipe))
+        return describe(outcome.result, run.training_recipe)
     return outcome.ending.text + (f": {outcome.error}" if outcome.error else "")
 
 
 def outcome_in_short(outcome: JobOutcome, run: Run) -> str:
     """Return how a job ended as it fits into a column."""
     if isinstance(outcome.result, TrainingResult):
-        return result_in_short(outcome.result, Recipe.from_dict(run.recipe))
+        return result_in_short(outcome.result, run.training_recipe)
     return describe_outcome(outcome, run)
 
 

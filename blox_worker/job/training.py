@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 from blox_core.errors import TrainingStopped
-from blox_core.recipe import Recipe
 from blox_core.result import TrainingResult
 from blox_core.result.epoch_report import EpochReport
 from blox_core.space import Architecture
@@ -35,7 +34,7 @@ class TrainingAttempt(Attempt):
     def _assignment(self) -> Assignment:
         return Assignment(
             architecture=Architecture(self.lease.arch_index),
-            recipe=Recipe.from_dict(self.run.recipe),
+            recipe=self.run.training_recipe,
             seed=self.run.seed,
             device=self.worker.device,
             settings=self.worker.settings,

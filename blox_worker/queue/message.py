@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 
-from blox_core.recipe import Recipe
 from blox_core.result.epoch_report import EpochReport
 from blox_store.errors import RunNotFound, StoreError, StoreUnavailable
 from blox_store.exit_codes import FAILURE
@@ -91,7 +90,7 @@ class MessageHandler:
             run = self._run(run_id)
 
             def epoch_ended(lease: Lease, report: EpochReport) -> None:
-                self._on_progress(epoch_in_short(report, Recipe.from_dict(run.recipe)))
+                self._on_progress(epoch_in_short(report, run.training_recipe))
 
             outcome = run_job(
                 self._store,

@@ -189,9 +189,8 @@ def _shuffled(store: Store, run: Run, jobs: Sequence[DueJob]) -> list[DueJob]:
 
 
 def _cheapest_first(store: Store, run: Run, jobs: Sequence[DueJob]) -> list[DueJob]:
-    shape = {name: run.recipe[name] for name in ("stem_channels", "classes", "resolution")}
     with store.snapshot() as snapshot:
-        costs = snapshot.all_costs(shape)
+        costs = snapshot.all_costs(run.shape)
     return sorted(
         jobs, key=lambda job: (-job.priority, costs.get(job.arch_index, (0, 0))[1], job.arch_index)
     )

@@ -61,7 +61,7 @@ class ArchitectureFacts:
 
 def computed_facts(architecture: Architecture, recipe: Recipe) -> ArchitectureFacts:
     """Return what follows from the architecture and the numbers of a recipe."""
-    params, flops = params_and_flops(recipe.classes, recipe.stem_channels, recipe.resolution)
+    params, flops = params_and_flops(recipe.shape)
     return ArchitectureFacts(
         architecture=architecture,
         params=int(params[architecture.index]),
@@ -114,7 +114,7 @@ def facts_in_store(architecture: Architecture, store: Store) -> ArchitectureFact
         for run in snapshot.runs():
             selection = Selection(run=run, statuses=_WITH_RESULTS, indices=here)
             for block in snapshot.results(selection):
-                recipe = Recipe.from_dict(run.recipe)
+                recipe = run.training_recipe
                 trainings.append(_training(run, block))
         latencies = snapshot.latencies_of(index)
         devices = snapshot.measured_devices(here)
@@ -153,8 +153,7 @@ def _training(run: Run, block: ResultBlock) -> Training:
 
 
 def _percent(count: int, run: Run, split: str) -> float:
-    images: int = run.recipe[f"{split}_images"]
-    return count / images * 100
+    return count / run.training_recipe.images(split) * 100
 
 
 def _number(value: Any) -> float | None:

@@ -58,7 +58,7 @@ class Display:
     def epoch_ended(self, lease: Lease, report: EpochReport) -> None:
         """Move the bar."""
         self._open[lease.arch_index] = report.epoch
-        val = percent(report.metrics.val.top1, self._run.recipe["val_images"])
+        val = percent(report.metrics.val.top1, self._run.training_recipe.val_images)
         name = name_of(lease.arch_index)
         self._show(f"{name} epoch {report.epoch}/{report.epochs}, val {val}")
 

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 import blox
+from blox_core.recipe import preset
 from blox_core.result.trainer_revision import TRAINER_REVISION
 from blox_store.store import Store
 from tests.support.results import claimed, made_up_result, made_up_run
@@ -21,8 +22,9 @@ INGEST = "python -m blox_store.ingest"
 def made_up_store(folder, *, finished=(3,), unfinished=(), seed=0, trainer="torch", name="blox.db"):
     """Make a store with a run of digits in which these jobs are finished."""
     with Store(f"sqlite:///{folder}/{name}", migrate=True) as store:
-        shape = {"stem_channels": 8, "classes": 10, "resolution": 32}
-        store.static.add_architectures(shape, [(i, 10 * i, 20 * i) for i in range(10)])
+        store.static.add_architectures(
+            preset("digits").shape, [(i, 10 * i, 20 * i) for i in range(10)]
+        )
         run = made_up_run(store, seed=seed, indices=(*finished, *unfinished), trainer=trainer)
         for index in finished:
             store.results.complete(claimed(store, run, index), made_up_result(5))

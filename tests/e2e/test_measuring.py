@@ -3,6 +3,7 @@
 import json
 
 import blox
+from blox_core.recipe import preset
 from blox_store.store import JobState, Store
 from tests.support.cluster import cluster
 from tests.support.latencies import measured
@@ -38,9 +39,7 @@ def test_latencies_are_measured_here_and_released(commands, tmp_path):
     assert run["jobs"]["succeeded"] == run["total"] in (2, 3)
     with Store(f"sqlite:///{tmp_path}/blox.db") as store:
         found = store.measurements.all(1)
-        store.static.add_architectures(
-            {"stem_channels": 8, "classes": 10, "resolution": 32}, [(3, 30, 60)]
-        )
+        store.static.add_architectures(preset("digits").shape, [(3, 30, 60)])
         trained = made_up_run(store, indices=(3,))
         store.results.complete(claimed(store, trained, 3), made_up_result(5))
     commands.succeed(f"{EXPORT} --out release")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from blox_core.recipe import preset
 from blox_store.store import DueJob, Run
 from blox_worker.errors import BrokerUnavailable
 from blox_worker.queue.broker import Broker
@@ -18,7 +19,7 @@ NOBODY = "redis://:secret@127.0.0.1:1/0"
 RUN = Run(
     id=1,
     dataset="digits",
-    recipe={},
+    recipe=preset("digits"),
     recipe_fingerprint="f" * 64,
     seed=3,
     trainer="simulated",

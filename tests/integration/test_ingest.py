@@ -85,7 +85,7 @@ def test_a_published_release_comes_out_as_it_went_in(store, golden, tmp_path, re
     base = read_table(folder / "blox-base-0.blox")
     assert (taken.added, taken.there) == (len(base), 0)
     assert taken.run.trainer_revision == UNKNOWN_REVISION
-    assert taken.run.recipe["epochs"] == base.header["epochs"]
+    assert taken.run.epochs == base.header["epochs"]
     assert store.jobs.counts(taken.run.id)[JobState.SUCCEEDED] == len(base)
 
     export(store, taken.run, tmp_path / "again", choice=Choice())

@@ -21,6 +21,7 @@ from tests.support.job_runs import (
     stored,
 )
 from tests.support.servers import wait_until
+from tests.support.store_jobs import make_foreign
 from tests.support.tiny import TINY
 
 
@@ -118,25 +119,28 @@ def test_the_loop_stops_while_it_waits(store, worker):
         ({"id": 99}, "the run has no such job; the store has no such run any more"),
         ({"seed": 99}, "the store has another run of this number; see 'blox status', and run the"),
         ({"revision": 99}, "another trainer or trainer revision; install the version of Blox"),
+        ({"recipe": {}}, "another trainer or trainer revision; install the version of Blox"),
     ],
 )
 def test_a_run_that_cannot_be_trained_here_is_one_clear_line(store, worker, change, message):
     run = make_run(store)
     if "paused" in change:
         store.runs.set_paused(run.id, True)
+    elif "recipe" in change:
+        run = make_foreign(store, run, TINY.to_dict() | {"warm_up": 5})
     elif "revision" not in change:
         run = replace(run, **change)
     else:
         run = store.runs.create(
             dataset="digits",
-            recipe=TINY.to_dict(),
-            recipe_fingerprint=TINY.fingerprint,
+            recipe=TINY,
             seed=3,
             trainer=TORCH,
             trainer_revision=change["revision"],
         ).run
     with pytest.raises(StoreError, match=message):
         train_locally(store, run, worker=worker, stop=threading.Event(), audience=Listener())
+    assert {job.attempts for job in store.jobs.matching(1)} <= {0}  # none is spoilt
 
 
 def test_a_worker_on_which_job_after_job_fails_stops_claiming(store, tmp_path, monkeypatch):

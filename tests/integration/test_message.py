@@ -88,8 +88,7 @@ def test_a_run_of_another_revision_ends_the_process_and_its_message_goes_back(
 ):
     run = store.runs.create(
         dataset="digits",
-        recipe=TINY.to_dict(),
-        recipe_fingerprint=TINY.fingerprint,
+        recipe=TINY,
         seed=3,
         trainer="torch",
         trainer_revision=99,

@@ -9,6 +9,7 @@ from blox_store import command_line
 from blox_store.store import JobState, Store
 from blox_worker.commands import command
 from tests.support.results import claimed, made_up_run
+from tests.support.store_jobs import make_foreign
 
 
 @pytest.fixture
@@ -33,6 +34,20 @@ def typed(store, capsys):
         return code, *capsys.readouterr()
 
     return run
+
+
+@pytest.mark.parametrize("recipe", [{"epochs": 5, "warm_up": 1}, {"warm_up": 1}])
+def test_a_run_of_another_version_of_blox_is_shown_as_ever(store, typed, recipe):
+    before = json.loads(typed("blox status --json")[1])["runs"]
+    make_foreign(store, store.runs.find(), recipe)
+    (shown,) = json.loads(typed("blox status --json")[1])["runs"]
+    same = ("name", "recipe_fingerprint", "total", "jobs", "failures", "failed")
+    assert [{name: run[name] for name in same} for run in before] == [
+        {name: shown[name] for name in same}
+    ]
+    assert shown["epochs"] == recipe.get("epochs", 1)
+    for line in ("status", "jobs", "pause", "resume", "retry --all"):
+        assert typed(f"blox {line}")[0] == 0
 
 
 @pytest.mark.parametrize(

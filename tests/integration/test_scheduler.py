@@ -13,6 +13,7 @@ import pytest
 import redis
 from celery import Celery
 
+from blox_core.recipe import preset
 from blox_core.space import SPACE_SIZE
 from blox_store.store import DueJob, JobState, Run, Store
 from blox_worker import reaper
@@ -25,7 +26,6 @@ from tests.support.queue_messages import emptied, taken
 from tests.support.servers import wait_until
 from tests.support.store_jobs import LONG_S, SHORT_S, claim, expire, fail, job, make_run
 
-SHAPE = {"stem_channels": 16, "classes": 10, "resolution": 32}
 INDICES = [9, 2, 7, 4]
 SEED = 11
 LEASE_S = 0.3
@@ -56,8 +56,7 @@ def run(store: Store) -> Run:
     """A run without jobs, whose recipe has a shape."""
     return store.runs.create(
         dataset="digits",
-        recipe=SHAPE,
-        recipe_fingerprint="f" * 64,
+        recipe=preset("digits"),
         seed=SEED,
         trainer="torch",
         trainer_revision=1,
@@ -158,7 +157,7 @@ def cheapest(indices: list[int]) -> list[int]:
 def test_jobs_are_published_in_order_and_high_priorities_first(
     store, run, app, order, expected
 ) -> None:
-    store.static.add_architectures(SHAPE, [(i, 1, 1000 - i) for i in range(20)])
+    store.static.add_architectures(run.shape, [(i, 1, 1000 - i) for i in range(20)])
     store.runs.add_jobs(run.id, INDICES)
     store.runs.add_jobs(run.id, [3, 12], priority=5)
     found = published(store, run, app, order, len(INDICES) + 2)

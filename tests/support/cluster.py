@@ -19,7 +19,7 @@ import psutil
 from celery import Celery
 from sqlalchemy import select
 
-from blox_core.recipe import Recipe, preset
+from blox_core.recipe import preset
 from blox_core.simulation import SIMULATION_REVISION, simulated_result
 from blox_core.space import Architecture
 from blox_store.store import Job, JobState, Run, Store, schema
@@ -74,8 +74,7 @@ class Cluster:
         recipe = replace(preset(data), epochs=epochs)
         return self.store.runs.create(
             dataset=recipe.dataset,
-            recipe=recipe.to_dict(),
-            recipe_fingerprint=recipe.fingerprint,
+            recipe=recipe,
             seed=seed,
             trainer="simulated",
             trainer_revision=revision,
@@ -256,9 +255,7 @@ class Cluster:
 
 def assert_as_undisturbed(run: Run, row) -> None:
     """Check a stored result against the closed form of its simulation."""
-    expected = simulated_result(
-        Architecture(row.arch_index), Recipe.from_dict(run.recipe), run.seed
-    )
+    expected = simulated_result(Architecture(row.arch_index), run.training_recipe, run.seed)
     for name in CURVES:
         np.testing.assert_array_equal(
             getattr(row, name), np.round(getattr(expected.curves, name), 6), name

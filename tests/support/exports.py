@@ -11,7 +11,7 @@ from blox_core.space import Architecture
 from tests.support.results import claimed, made_up_result, made_up_run
 
 DIGITS = replace(preset("digits"), epochs=2)
-SHAPE = {"stem_channels": 8, "classes": 10, "resolution": 32}
+SHAPE = DIGITS.shape
 FOR_PEOPLE = ("README.md", "accuracy.png", "manifest.json")
 # sha256 of the published params and FLOPs of all architectures, each as u32 little-endian.
 PARAMS_DIGEST = "6347c9e400327c628cb55b2c19f57218d4d8b79a682bb7a84a6ab25e5910ba78"

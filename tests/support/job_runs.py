@@ -26,8 +26,7 @@ def make_worker(folder: Path, **changed) -> Worker:
 def make_run(store, recipe=TINY, indices=(INDEX,)):
     return store.runs.create(
         dataset=recipe.dataset,
-        recipe=recipe.to_dict(),
-        recipe_fingerprint=recipe.fingerprint,
+        recipe=recipe,
         seed=3,
         trainer=TORCH,
         trainer_revision=TRAINER_REVISION,

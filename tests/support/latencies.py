@@ -59,8 +59,7 @@ def measuring_run(
     """Return a run that measures architectures on a device, or what there is of it."""
     return store.runs.create(
         dataset=device,
-        recipe=protocol.to_dict(),
-        recipe_fingerprint=protocol.fingerprint,
+        recipe=protocol,
         seed=0,
         trainer=LATENCY,
         trainer_revision=LATENCY_REVISION,

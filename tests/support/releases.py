@@ -2,11 +2,12 @@
 
 import zlib
 
+from blox_core.recipe import preset
 from blox_store.release.header import split_header
 from blox_store.store import Store
 from tests.support.results import claimed, made_up_result, made_up_run
 
-SHAPE = {"stem_channels": 8, "classes": 10, "resolution": 32}
+SHAPE = preset("digits").shape
 COSTS = {3: (111, 222), 5: (333, 444), 7: (555, 666)}
 
 

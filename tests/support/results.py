@@ -26,8 +26,7 @@ def made_up_run(
     recipe = recipe or preset("digits")
     return store.runs.create(
         dataset=recipe.dataset,
-        recipe=recipe.to_dict(),
-        recipe_fingerprint=recipe.fingerprint,
+        recipe=recipe,
         seed=seed,
         trainer=trainer,
         trainer_revision=revision_of(trainer),

@@ -12,21 +12,26 @@ from tests.support.servers import wait_until
 LONG_S = 600.0
 SHORT_S = 0.05
 REVISION = 1
-FINGERPRINT = preset("digits").fingerprint
 A, SAME_HOST, OTHER_HOST = "gpu0@here", "gpu1@here", "gpu0@there"
 
 
-def make_run(store, *, seed=0, fingerprint=FINGERPRINT, revision=1) -> tuple[Run, bool]:
+def make_run(store, *, seed=0, revision=1) -> tuple[Run, bool]:
     """Return a run and whether it was made just now."""
     made = store.runs.create(
         dataset="digits",
-        recipe={"lr": 0.03, "epochs": 2},
-        recipe_fingerprint=fingerprint,
+        recipe=preset("digits"),
         seed=seed,
         trainer="torch",
         trainer_revision=revision,
     )
     return made.run, made.is_new
+
+
+def make_foreign(store, run, recipe) -> Run:
+    """Return a run after another version of Blox has written its recipe, as a mapping."""
+    with store._database.write() as connection:
+        connection.execute(update(schema.runs).filter_by(id=run.id).values(recipe=recipe))
+    return store.runs.find(run.id)
 
 
 def schedule(store, run, *, lease_s=LONG_S):

@@ -22,6 +22,7 @@ from benchmarks import (
 from benchmarks.training_figures import Figure, asked, measured
 from blox_core.complexity import params_and_flops
 from blox_core.errors import DeviceOutOfMemory
+from blox_core.recipe import preset
 from blox_core.throughput import stratified_sample
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +129,7 @@ def test_more_jobs_than_fit_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_sample_is_stratified() -> None:
-    _, flops = params_and_flops()
+    _, flops = params_and_flops(preset("cifar100").shape)
     assert stratified_sample(flops, 3) == training_throughput.SAMPLE
     assert stratified_sample(flops, 1) == (training_steps.ARCHITECTURE.index,)
 

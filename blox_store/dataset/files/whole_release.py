@@ -73,5 +73,5 @@ def costs_of(
     static = release.static_info
     if static is not None and static.first.has(indices):
         return static.params(indices), static.flops(indices)  # type: ignore[return-value]
-    params, flops = params_and_flops(recipe.classes, recipe.stem_channels, recipe.resolution)
+    params, flops = params_and_flops(recipe.shape)
     return params[indices], flops[indices]

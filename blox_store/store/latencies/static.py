@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, insert, select
 
+from blox_core.recipe import ModelShape
 from blox_store.errors import StoreError
 from blox_store.store import schema
 from blox_store.store.database.database import Database
@@ -25,20 +26,17 @@ class StaticInfo:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_architectures(
-        self, shape: Mapping[str, int], rows: Iterable[tuple[int, int, int]]
-    ) -> None:
-        """Store (arch index, params, flops) of models of a shape; known ones are passed over.
-
-        `shape` has `stem_channels`, `classes` and `resolution`.
-        """
+    def add_architectures(self, shape: ModelShape, rows: Iterable[tuple[int, int, int]]) -> None:
+        """Store (arch index, params, flops) of models of a shape; known ones are passed over."""
         with self._database.write() as connection:
             _insert_costs(connection, shape, list(rows))
 
-    def architecture_count(self, shape: Mapping[str, int]) -> int:
+    def architecture_count(self, shape: ModelShape) -> int:
         """Return the number of architectures of a shape that are stored."""
         with self._database.read() as connection:
-            count = select(func.count()).select_from(schema.architectures).filter_by(**shape)
+            count = (
+                select(func.count()).select_from(schema.architectures).filter_by(**shape.to_dict())
+            )
             return connection.execute(count).scalar_one()
 
     def add_latencies(self, device: str, latencies_ms: Mapping[int, float]) -> None:
@@ -52,7 +50,7 @@ class StaticInfo:
 
     def add_known(
         self,
-        shape: Mapping[str, int],
+        shape: ModelShape,
         costs: Mapping[int, tuple[int, int]],
         latencies_ms: Mapping[str, Mapping[int, float]],
         devices: Mapping[str, MeasuredDevice],
@@ -71,27 +69,27 @@ class StaticInfo:
                 take_latencies(connection, device, of_device, devices.get(device))
 
 
-def all_costs(connection: Connection, shape: Mapping[str, int]) -> dict[int, tuple[int, int]]:
+def all_costs(connection: Connection, shape: ModelShape) -> dict[int, tuple[int, int]]:
     """Return (params, flops) of all models of a shape by arch index, in the transaction."""
-    rows = connection.execute(select(schema.architectures).filter_by(**shape))
+    rows = connection.execute(select(schema.architectures).filter_by(**shape.to_dict()))
     return {row.arch_index: (row.params, row.flops) for row in rows}
 
 
 def _refuse_other_costs(
-    connection: Connection, shape: Mapping[str, int], costs: Mapping[int, tuple[int, int]]
+    connection: Connection, shape: ModelShape, costs: Mapping[int, tuple[int, int]]
 ) -> None:
     for index, stored in all_costs(connection, shape).items():
         if costs.get(index, stored) != stored:
             raise StoreError(
                 f"the store has params and FLOPs {stored} of architecture {index} in the shape "
-                f"{dict(shape)}, the release {costs[index]}; nothing was changed"
+                f"{shape.to_dict()}, the release {costs[index]}; nothing was changed"
             )
 
 
 def _insert_costs(
-    connection: Connection, shape: Mapping[str, int], rows: Sequence[tuple[int, int, int]]
+    connection: Connection, shape: ModelShape, rows: Sequence[tuple[int, int, int]]
 ) -> None:
     """Insert (arch index, params, flops) of a shape, passing over those that are there."""
     if rows:
         columns = dict(zip(_COSTS, zip(*rows, strict=True), strict=True))
-        insert_new_numbers(connection, schema.architectures, columns, **shape)
+        insert_new_numbers(connection, schema.architectures, columns, **shape.to_dict())

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
+from blox_core.recipe import Recipe
 from blox_store.errors import StoreError
 from blox_store.store import schema
 from blox_store.store.database.clock import now_s
@@ -70,7 +71,7 @@ class FinishedRuns:
     def take(
         self,
         identity: Mapping[str, Any],
-        recipe: Mapping[str, Any],
+        recipe: Recipe,
         blocks: Iterable[Sequence[FinishedRow]],
         *,
         without_rows: Mapping[JobState, Sequence[int]],

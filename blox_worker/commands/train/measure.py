@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from blox_core.latency import LatencyProtocol
 from blox_store import command_line
 from blox_store.settings import read_settings
 from blox_store.store import Store
@@ -29,6 +28,5 @@ def measure(device_name: str, database: str | None) -> int:
     settings = read_settings(WorkerSettings)
     with Store(command_line.database_url(database)) as store:
         run = store.runs.find(measured=device_name)
-        on_cuda = LatencyProtocol.from_dict(run.recipe).on_cuda
-        worker = local_worker(CUDA if on_cuda else CPU, settings, measures=True)
+        worker = local_worker(CUDA if run.protocol.on_cuda else CPU, settings, measures=True)
         return train_and_say(store, run, worker)

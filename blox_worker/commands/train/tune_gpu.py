@@ -120,7 +120,7 @@ def tune_gpu(
 def _load(recipe: Recipe, sample: int, slot: Slot) -> Load:
     from blox_core.throughput import Load, stratified_sample
 
-    _, flops = complexity.params_and_flops(recipe.classes, recipe.stem_channels, recipe.resolution)
+    _, flops = complexity.params_and_flops(recipe.shape)
     return Load(recipe=recipe, architectures=stratified_sample(flops, sample), device=slot.device)
 
 

@@ -4,7 +4,6 @@ import signal
 
 import pytest
 
-from blox_core.recipe import Recipe
 from blox_core.simulation import simulated_result
 from blox_core.space import Architecture
 from blox_store.store import JobState
@@ -176,10 +175,9 @@ def test_what_dead_workers_have_left_goes_when_another_stops_or_starts(cluster):
 def test_a_kept_result_is_written_when_a_worker_starts_though_no_message_comes(cluster):
     run = cluster.make_run(1)
     lease = claimed(cluster.store, run, 0)
-    recipe = Recipe.from_dict(run.recipe)
     cluster.checkpoints.mkdir()
     Outbox(cluster.checkpoints, cluster.store).keep(
-        lease, simulated_result(Architecture(0), recipe, run.seed)
+        lease, simulated_result(Architecture(0), run.training_recipe, run.seed)
     )
     cluster.launcher()
     cluster.wait_until_ended(run)

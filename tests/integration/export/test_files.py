@@ -139,11 +139,11 @@ def test_another_seed_of_other_architectures_is_kept_apart(store, run, out):
 def test_a_seed_of_another_recipe_is_kept_apart(store, run, out, change, message):
     finish_all(store, run)
     export(store, run, out, choice=Choice())
-    wide = SHAPE | {"stem_channels": 16}
+    wide = replace(SHAPE, stem_channels=16)
     store.static.add_architectures(wide, [(i, 1, 2) for i in COSTS])
     second = made_up_run(store, replace(DIGITS, **change), seed=1, indices=(3, 5, 7))
     for index in (3, 5, 7):
-        finish(store, second, index, epochs=second.recipe["epochs"])
+        finish(store, second, index, epochs=second.epochs)
     with pytest.raises(ExportRefused, match=message):
         export(store, second, out, choice=Choice())
 
@@ -204,7 +204,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(store, run, out):
 
 
 def test_a_release_of_more_rows_than_one_fetch(store, out):
-    params, flops = params_and_flops(10, 8, 32)
+    params, flops = params_and_flops(SHAPE)
     indices = range(0, 90_000, 40)
     store.static.add_architectures(SHAPE, [(i, int(params[i]), int(flops[i])) for i in indices])
     run = made_up_run(store, DIGITS, seed=5, indices=indices)

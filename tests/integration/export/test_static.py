@@ -28,7 +28,7 @@ def test_params_and_flops_of_all_in_several_formats(store, run, out):
     choice = Choice(static="all", indices=range(4, 6))
     export(store, run, out, formats=("blox", "csv"), choice=choice)
     assert verify(out).faults == ()
-    params, flops = params_and_flops(10, 8, 32)
+    params, flops = params_and_flops(DIGITS.shape)
     for index, (known_params, known_flops) in COSTS.items():  # the store's are made up
         params[index], flops[index] = known_params, known_flops
     d = blox.from_folder(out, include_static_info=True)  # verify has compared the formats

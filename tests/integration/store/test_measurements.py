@@ -124,9 +124,9 @@ def test_a_release_adds_nothing_to_a_device_that_is_measured_here(store, measuri
     store.measurements.complete(
         measuring, claim(store, measuring, 3), measured(), identity=IDENTITY
     )
-    store.static.add_known({}, {}, {"cpu-1": {3: 3.5}, "cpu-9": {5: 1.0}}, {})
+    store.static.add_known(PROTOCOL.shape, {}, {"cpu-1": {3: 3.5}, "cpu-9": {5: 1.0}}, {})
     with pytest.raises(StoreError, match="latencies of 1 architectures on cpu-1, such as 5, which"):
-        store.static.add_known({}, {}, {"cpu-1": {3: 3.5, 5: 1.0}}, {})
+        store.static.add_known(PROTOCOL.shape, {}, {"cpu-1": {3: 3.5, 5: 1.0}}, {})
     assert latencies(store) == {3: 3.5}
     assert latencies(store, "cpu-9") == {5: 1.0}
 
@@ -193,7 +193,7 @@ def released(name="cpu-1", *, protocol=PROTOCOL, identities=(IDENTITY,), unstabl
 
 def take(store, latencies_ms, described=None):
     devices = {} if described is None else {"cpu-1": described}
-    store.static.add_known({}, {}, {"cpu-1": latencies_ms}, devices)
+    store.static.add_known(PROTOCOL.shape, {}, {"cpu-1": latencies_ms}, devices)
 
 
 def devices(store, indices=range(10)):

@@ -1,13 +1,16 @@
 """The contract of the store: runs, jobs and static information, on every database."""
 
+from dataclasses import replace
+
 import pytest
 
-from blox_core.latency import preset
-from blox_store.errors import RunNotFound
+from blox_core.latency import preset as protocol_of
+from blox_core.recipe import preset
+from blox_store.errors import RunNotFound, StoreError
 from blox_store.store import JobState, Store
 from tests.support.latencies import measuring_run
 from tests.support.results import made_up_result
-from tests.support.store_jobs import claim, make_run, stored
+from tests.support.store_jobs import claim, make_foreign, make_run, stored
 
 
 def test_a_run_is_made_once(store):
@@ -17,8 +20,42 @@ def test_a_run_is_made_once(store):
     assert (made, made_again, made_other) == (True, False, True)
     assert first == again != other
     assert other.id == first.id + 1  # finding one uses no number up
-    assert first.recipe == {"lr": 0.03, "epochs": 2}
+    assert first.recipe == first.training_recipe == preset("digits")
     assert store.runs.all() == [first, other]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"warm_up": 5}, "recipe fields missing or unknown: warm_up; exactly these are allowed: "),
+        ({"precision": "fp8"}, "recipe field precision = 'fp8': one of fp64, "),
+    ],
+)
+def test_a_recipe_of_another_version_is_told_where_it_is_needed(store, change, fault):
+    recipe = preset("digits").to_dict() | change
+    run = make_foreign(store, make_run(store)[0], recipe)
+    assert store.runs.all() == [run]
+    assert make_run(store)[0] == run
+    assert (run.epochs, str(run)) == (5, str(replace(run, recipe=preset("digits"))))
+    message = rf"^run 1: digits, .*: {fault}.*; use the version of Blox that made it$"
+    for need in ("training_recipe", "shape"):
+        with pytest.raises(StoreError, match=message):
+            getattr(run, need)
+
+
+def test_a_protocol_of_another_version_is_told_where_it_is_needed(store):
+    run = make_foreign(store, measuring_run(store, "cpu"), {"backend": "tpu"})
+    assert store.runs.find(measured="cpu") == run
+    assert (run.measures, run.epochs) == (True, 1)
+    with pytest.raises(
+        StoreError, match=r"run 1: latency on cpu, .*: latency protocol fields miss"
+    ):
+        _ = run.protocol
+
+
+@pytest.mark.parametrize("recipe", [[], 5, {}, {"epochs": None}, {"epochs": 0}])
+def test_a_recipe_of_another_version_without_epochs(store, recipe):
+    assert make_foreign(store, make_run(store)[0], recipe).epochs == 1
 
 
 def test_a_run_is_found_by_what_is_known_of_it(store):
@@ -38,7 +75,7 @@ def test_a_run_is_found_by_what_is_known_of_it(store):
 def test_two_runs_of_one_device_are_not_to_be_chosen_from(store):
     """As two commands make them that begin at once."""
     for backend in ("torch-cpu", "onnxruntime-cpu"):
-        measuring_run(store, "cpu", preset(backend))
+        measuring_run(store, "cpu", protocol_of(backend))
     message = (
         r"several runs measure on cpu, where one is allowed: run 1: latency on cpu, .*; run 2: .*; begin anew by "
         r"'blox init-latency' with another --device-name$"
@@ -56,8 +93,7 @@ def test_jobs_are_added_once(store, run):
 def test_a_run_and_its_jobs_are_made_together(store):
     identity = {
         "dataset": "digits",
-        "recipe": {"epochs": 2},
-        "recipe_fingerprint": "f" * 64,
+        "recipe": preset("digits"),
         "seed": 0,
         "trainer": "torch",
         "trainer_revision": 1,
@@ -93,11 +129,11 @@ def test_a_snapshot_sees_one_state(store, run):
 
 
 def test_static_information_is_kept_by_model_shape(store):
-    shape = {"stem_channels": 8, "classes": 10, "resolution": 32}
+    shape = preset("digits").shape
     store.static.add_architectures(shape, [(0, 100, 2**33), (5, 200, 300)])
     store.static.add_architectures(shape, [(5, 200, 300), (6, 1, 2)])
     assert store.static.architecture_count(shape) == 3
-    assert store.static.architecture_count(shape | {"classes": 100}) == 0
+    assert store.static.architecture_count(replace(shape, classes=100)) == 0
     with store.snapshot() as snapshot:
         assert snapshot.all_costs(shape) == {0: (100, 2**33), 5: (200, 300), 6: (1, 2)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 from blox_core.complexity import params_and_flops
 from blox_core.errors import RecipeError
 from blox_core.model import build_model
+from blox_core.recipe import ModelShape, preset
 from blox_core.space import DISTINCT_CELLS, arch_vec
 from tests.support.exports import FLOPS_DIGEST, PARAMS_DIGEST
 
+CIFAR100 = preset("cifar100").shape
 GOLDEN = json.loads((Path(__file__).parents[2] / "assets/golden/models.json").read_text())
 
 
@@ -25,7 +28,7 @@ def digest(counts: NDArray[np.int64]) -> str:
 
 
 def test_published_counts() -> None:
-    params, flops = params_and_flops()
+    params, flops = params_and_flops(CIFAR100)
     assert digest(params) == PARAMS_DIGEST
     assert digest(flops) == FLOPS_DIGEST
     for golden in GOLDEN:
@@ -42,7 +45,7 @@ EVERY_CELL = [
 
 @pytest.mark.parametrize("resolution", [9, 32])
 def test_ptflops_counts_the_same_in_other_sizes(resolution: int) -> None:
-    params, flops = params_and_flops(num_classes=10, stem_channels=2, resolution=resolution)
+    params, flops = params_and_flops(ModelShape(classes=10, stem_channels=2, resolution=resolution))
     for index in EVERY_CELL:
         model = build_model(arch_vec(index), 10, 2)
         assert params[index] == sum(p.numel() for p in model.parameters())
@@ -62,7 +65,8 @@ def whole_model_flops(model: torch.nn.Module, resolution: int) -> int:
     return int(flops)
 
 
-@pytest.mark.parametrize("wrong", [{"num_classes": 1}, {"stem_channels": 5}, {"resolution": 7}])
+@pytest.mark.parametrize("wrong", [{"classes": 1}, {"stem_channels": 5}, {"resolution": 7}])
 def test_impossible_sizes(wrong: dict[str, int]) -> None:
-    with pytest.raises(RecipeError, match="is allowed"):
-        params_and_flops(**wrong)
+    ((name, value),) = wrong.items()
+    with pytest.raises(RecipeError, match=f"recipe field {name} = {value}: .* is allowed"):
+        replace(CIFAR100, **wrong)

@@ -30,8 +30,7 @@ def test_the_demo_covers_all_ops_and_several_connectivities():
 def exported(tmp_path):
     """A store, a run with one result in it, and its release."""
     with Store(f"sqlite:///{tmp_path}/store.db", migrate=True) as store:
-        shape = {"stem_channels": 8, "classes": 10, "resolution": 32}
-        store.static.add_architectures(shape, [(3, 1, 2)])
+        store.static.add_architectures(preset("digits").shape, [(3, 1, 2)])
         store.static.add_latencies("cpu", {3: 1.2345678})
         store.static.add_latencies("elsewhere", {9: 1.0})
         run = made_up_run(store, replace(preset("digits"), epochs=2), indices=(3,))
@@ -79,7 +78,7 @@ def change(store, column, value):
 
 def test_a_release_that_is_not_what_is_stored_fails_the_demo(exported):
     store, run, release = exported
-    other = replace(run, recipe={**run.recipe, "val_images": 500})
+    other = replace(run, recipe=replace(run.training_recipe, val_images=500))
     with pytest.raises(DemoFailed, match="release is not what is in the store"):
         _check_release(store, other, release, FORMATS)
 

@@ -41,7 +41,7 @@ def job(index, state=JobState.PENDING, epoch=0):
 RUN = Run(
     id=1,
     dataset="digits",
-    recipe=TINY.to_dict(),
+    recipe=TINY,
     recipe_fingerprint=TINY.fingerprint,
     seed=0,
     trainer="torch",
@@ -49,9 +49,7 @@ RUN = Run(
     paused=False,
 )
 PROTOCOL = preset("torch-cpu")
-MEASURING = replace(
-    RUN, dataset="cpu", recipe=PROTOCOL.to_dict(), trainer=LATENCY, trainer_revision=1
-)
+MEASURING = replace(RUN, dataset="cpu", recipe=PROTOCOL, trainer=LATENCY, trainer_revision=1)
 
 
 def report(epoch, top1):

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from blox_core.recipe import Recipe, preset
+from blox_core.recipe import preset
 from blox_core.result.trainer_revision import TRAINER_REVISION, UNKNOWN_REVISION
 from blox_core.simulation import SIMULATION_REVISION
 from blox_core.space import SPACE_SIZE
@@ -24,9 +24,10 @@ NEXT = (
 def costed(tmp_path_factory):
     """The file of a store that has params and FLOPs of all models, which take a second."""
     path = tmp_path_factory.mktemp("costed") / "blox.db"
-    shape = {"stem_channels": 8, "classes": 10, "resolution": 32}
     with Store(f"sqlite:///{path}", migrate=True) as store:
-        store.static.add_architectures(shape, [(i, 1, 2) for i in range(SPACE_SIZE)])
+        store.static.add_architectures(
+            preset("digits").shape, [(i, 1, 2) for i in range(SPACE_SIZE)]
+        )
     return path
 
 
@@ -101,15 +102,13 @@ def test_a_simulation_is_a_run_of_its_own(url):
     assert "made run 2: " in make(url, "--indices", "7", "--trainer", "simulated")[0]
 
 
-@pytest.mark.parametrize("fingerprint", ["f" * 64, preset("digits").fingerprint])
-def test_an_upgrade_begins_no_second_benchmark_by_itself(url, fingerprint):
-    recipe = preset("digits")
+@pytest.mark.parametrize("recipe", [replace(preset("digits"), lr=0.5), preset("digits")])
+def test_an_upgrade_begins_no_second_benchmark_by_itself(url, recipe):
     with Store(url, migrate=True) as store:
         for revision in (UNKNOWN_REVISION, TRAINER_REVISION - 1):
             store.runs.create(
                 dataset="digits",
-                recipe=recipe.to_dict(),
-                recipe_fingerprint=fingerprint,
+                recipe=recipe,
                 seed=4,
                 trainer="torch",
                 trainer_revision=revision,
@@ -135,7 +134,7 @@ def test_a_changed_recipe_is_a_run_of_its_own(url):
     assert make(url, "--indices", "7", *changes)[0].startswith("found run 2: ")
     assert make(url, "--indices", "7", "--set", "epochs=5")[0].startswith("found run 1: ")
     with Store(url) as store:
-        assert Recipe.from_dict(store.runs.find(2).recipe) == recipe
+        assert store.runs.find(2).recipe == recipe
 
 
 def test_a_variable_that_is_not_allowed(url):
