@@ -32,11 +32,11 @@ class Fate(Enum):
     again, and keeps what an earlier one came to of a job that was refused.
     """
 
-    DONE = "task-succeeded"
-    FAILED = "task-failed"
-    AGAIN = "task-retried"
-    REFUSED = "task-revoked"
-    BACK = "it returns to the queue, for another worker"
+    DONE = "task-succeeded"  # its job was trained
+    FAILED = "task-failed"  # its job was given up
+    AGAIN = "task-retried"  # its job comes again, with another message
+    REFUSED = "task-revoked"  # there was nothing to claim
+    BACK = "back"  # it returns to the queue, for another worker
 
     @property
     def kind(self) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Self
 
 from blox_store.errors import StoreError
-from blox_store.store import ALIVE_S, Store, WorkerFigures
+from blox_store.store import ALIVE_S, Store
 from blox_worker.device.gpu_load import gpu_load
 from blox_worker.job.outcome import Worker
 from blox_worker.repeating import Repeating
@@ -52,13 +53,8 @@ class Presence(Repeating):
         self._every_s = every_s if self._is_registered else min(every_s, _RETRY_S)
 
     def _seen(self) -> None:
-        load = gpu_load(self._worker.device)
-        figures = WorkerFigures(
-            images_per_s=self._worker.pace.images_per_s,
-            gpu_utilisation=load.utilisation,
-            gpu_memory_used_bytes=load.memory_used_bytes,
-            gpu_memory_total_bytes=load.memory_total_bytes,
-        )
+        pace = self._worker.pace.images_per_s
+        figures = replace(gpu_load(self._worker.device), images_per_s=pace)
         self._is_registered = self._store.workers.seen(self._worker.name, figures)
 
     def _register(self) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 
-from blox_worker.device.gpu_load import GpuLoad
+from blox_store.store import WorkerFigures
 from blox_worker.worker import presence as presence_module
 from blox_worker.worker.presence import Presence
 from tests.support.job_runs import execute, make_run, make_worker
@@ -31,7 +31,7 @@ def test_a_worker_shows_its_pace_while_it_trains_and_none_before_and_after(store
 
 
 def test_a_worker_shows_how_its_gpu_is_used(store, tmp_path, monkeypatch):
-    load = GpuLoad(utilisation=0.5, memory_used_bytes=3, memory_total_bytes=4)
+    load = WorkerFigures(gpu_utilisation=0.5, gpu_memory_used_bytes=3, gpu_memory_total_bytes=4)
     monkeypatch.setattr(presence_module, "gpu_load", lambda device: load)
     with Presence(store, make_worker(tmp_path, lease_s=0.2, heartbeat_s=0.1)):
         wait_until(lambda: figures(store).gpu_utilisation == 0.5, "the utilisation to be shown")
