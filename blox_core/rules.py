@@ -2,43 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from math import inf, isfinite
-from typing import Any, TypeGuard
-
-from blox_core.errors import BloxError
+from typing import Annotated, Any, TypeAlias, TypeGuard
 
 Rule = tuple[str, Callable[[Any], bool]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FieldRules:
-    """The rule of every field of a kind of value; `noun` and `error` name what breaks one."""
-
-    noun: str
-    error: type[BloxError]
-    rules: Mapping[str, Rule]
-
-    def check(self, name: str, value: object) -> None:
-        """Raise the error unless a field of this name may have this value."""
-        allowed, is_allowed = self.rules[name]
-        if not is_allowed(value):
-            raise self.refusal(name, value, allowed)
-
-    def check_names(self, values: Mapping[str, Any]) -> None:
-        """Raise the error unless the values are a mapping whose keys are exactly the fields."""
-        if not isinstance(values, Mapping):
-            raise self.error(f"{self.noun} {values!r:.40}: an object of its fields is allowed")
-        if wrong := self.rules.keys() ^ values.keys():
-            raise self.error(
-                f"{self.noun} fields missing or unknown: {', '.join(sorted(map(str, wrong)))}; "
-                f"exactly these are allowed: {', '.join(sorted(self.rules))}"
-            )
-
-    def refusal(self, name: str, value: object, allowed: str) -> BloxError:
-        """Return the error that names a field, its value and what is allowed."""
-        return self.error(f"{self.noun} field {name} = {value!r}: {allowed} is allowed")
 
 
 def is_int(value: Any) -> TypeGuard[int]:
@@ -67,16 +35,6 @@ def one_of(*names: str) -> Rule:
     return f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names
 
 
-def text() -> Rule:
-    """Allow strings."""
-    return "a string", lambda value: isinstance(value, str)
-
-
-def flag() -> Rule:
-    """Allow True and False."""
-    return "True or False", lambda value: isinstance(value, bool)
-
-
 def positive_even() -> Rule:
     """Allow even integers of 2 or more."""
     return "a positive even integer", lambda value: is_int(value) and value > 0 and value % 2 == 0
@@ -86,3 +44,8 @@ def or_none(rule: Rule) -> Rule:
     """Allow None beside what a rule allows."""
     words, is_allowed = rule
     return f"{words}, or None", lambda value: value is None or is_allowed(value)
+
+
+Text: TypeAlias = Annotated[str, ("a string", lambda value: isinstance(value, str))]
+Flag: TypeAlias = Annotated[bool, ("True or False", lambda value: isinstance(value, bool))]
+Count: TypeAlias = Annotated[int, int_from(1)]

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from blox_core.errors import LatencyError
 from blox_core.record import Record
 from blox_core.result.environment import NONE
-from blox_core.rules import FieldRules, Rule, int_from, or_none, text
+from blox_core.rules import Count, Text, int_from, or_none
 
 _DECIDING: Final = ("name", "instructions", "driver", "cuda", "cudnn", "torch", "onnxruntime")
-_RULES: Final[Mapping[str, Rule]] = {
-    "name": text(),
-    "clock_mhz": or_none(int_from(1)),
-    "cores": int_from(1),
-    "instructions": text(),
-    "driver": text(),
-    "cuda": text(),
-    "cudnn": text(),
-    "torch": text(),
-    "onnxruntime": text(),
-    "python": text(),
-    "system": text(),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviceIdentity(Record):
+class DeviceIdentity(Record, noun="device identity", error=LatencyError):
     """What latencies depend on beside the protocol; those of equal identities may be compared.
 
     `name` is the GPU's or the CPU's and `clock_mhz` its highest clock; of a CPU whose system does
@@ -38,19 +25,17 @@ class DeviceIdentity(Record):
     wherever it computes nothing. Raises LatencyError for values not allowed.
     """
 
-    _FIELDS = FieldRules(noun="device identity", error=LatencyError, rules=_RULES)
-
-    name: str
-    clock_mhz: int | None
-    cores: int
-    instructions: str
-    driver: str
-    cuda: str
-    cudnn: str
-    torch: str
-    onnxruntime: str
-    python: str
-    system: str
+    name: Text
+    clock_mhz: Annotated[int | None, or_none(int_from(1))]
+    cores: Count
+    instructions: Text
+    driver: Text
+    cuda: Text
+    cudnn: Text
+    torch: Text
+    onnxruntime: Text
+    python: Text
+    system: Text
 
 
 def deciding_facts(identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import numpy as np
 
 from blox_core.errors import LatencyError
 from blox_core.latency.protocol import LatencyProtocol
 from blox_core.record import Record
-from blox_core.rules import FieldRules, Rule, flag, float_where, int_from
+from blox_core.rules import Count, Flag, float_where, int_from
 
 LATENCY_DECIMALS: Final = 6  # of the milliseconds in a release
-_RULES: Final[Mapping[str, Rule]] = {
-    "median_ms": float_where("of 0 or more", lambda x: x >= 0),
-    "iqr_ms": float_where("of 0 or more", lambda x: x >= 0),
-    "least_ms": float_where("of 0 or more", lambda x: x >= 0),
-    "runs": int_from(1),
-    "warm_up_runs": int_from(0),
-    "stable": flag(),
-}
+Milliseconds: TypeAlias = Annotated[float, float_where("of 0 or more", lambda x: x >= 0)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatencyMeasurement(Record):
+class LatencyMeasurement(Record, noun="latency measurement", error=LatencyError):
     """The milliseconds of a batch: the median of `runs`, their interquartile range, the least.
 
     `warm_up_runs` went before and count for nothing. `stable` is as the protocol defines it. Raises
     LatencyError for values not allowed.
     """
 
-    _FIELDS = FieldRules(noun="latency measurement", error=LatencyError, rules=_RULES)
-
-    median_ms: float
-    iqr_ms: float
-    least_ms: float
-    runs: int
-    warm_up_runs: int
-    stable: bool
+    median_ms: Milliseconds
+    iqr_ms: Milliseconds
+    least_ms: Milliseconds
+    runs: Count
+    warm_up_runs: Annotated[int, int_from(0)]
+    stable: Flag
 
     @classmethod
     def of(

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from blox_core.errors import LatencyError
 from blox_core.latency.agreement import Latencies
 from blox_core.record import Record
-from blox_core.rules import FieldRules, Rule, float_where, is_float
+from blox_core.rules import float_where, is_float
 from blox_core.space import DISTINCT_CELLS, OPS, SPACE_SIZE, STAGES, Architecture, checked_index
 
 Floats = NDArray[np.float64]
@@ -25,6 +25,7 @@ _PARTS: Final = STAGES * DISTINCT_CELLS
 _FREE: Final = 1 + STAGES * (len(OPS) + 1)  # the constant, ops and additions: not penalised
 _ROUNDS: Final = SPACE_SIZE // DISTINCT_CELLS
 _LEAST: Final = 1e-9
+_TABLE: Final = f"a table of {STAGES} x {DISTINCT_CELLS} floats"
 _PERCENT: Final = 100
 _ROWS_AT_ONCE: Final = 2048  # of equations; all of them together would be 108 MB
 # Tried in fitting, relative to the weight of one measurement.
@@ -38,15 +39,8 @@ def _is_table(value: Any) -> bool:
     return all(rows) and all(is_float(part) for row in value for part in row)
 
 
-_RULES: Final[Mapping[str, Rule]] = {
-    "constant_ms": ("a finite float", is_float),
-    "parts_ms": (f"a table of {STAGES} x {DISTINCT_CELLS} floats", _is_table),
-    "error_percent": float_where("of 0 or more", lambda x: x >= 0),
-}
-
-
 @dataclass(frozen=True, kw_only=True)
-class LatencyPredictor(Record):
+class LatencyPredictor(Record, noun="latency predictor", error=LatencyError):
     """The milliseconds of what all architectures share, and of each cell in each stage.
 
     `parts_ms` are of the three stages' 45 cells, in the order of arch indices. `error_percent` is
@@ -56,11 +50,9 @@ class LatencyPredictor(Record):
     values not allowed.
     """
 
-    _FIELDS = FieldRules(noun="latency predictor", error=LatencyError, rules=_RULES)
-
-    constant_ms: float
-    parts_ms: tuple[tuple[float, ...], ...]
-    error_percent: float
+    constant_ms: Annotated[float, ("a finite float", is_float)]
+    parts_ms: Annotated[tuple[tuple[float, ...], ...], (_TABLE, _is_table)]
+    error_percent: Annotated[float, float_where("of 0 or more", lambda x: x >= 0)]
 
     @classmethod
     def fit(cls, indices: Sequence[int], latencies_ms: Latencies) -> LatencyPredictor:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 
 from blox_core.errors import LatencyError
 from blox_core.recipe import ModelShape
-from blox_core.recipe.fields import SHAPE_RULES
+from blox_core.recipe.fields import Classes, Resolution, StemChannels
 from blox_core.record import Record
-from blox_core.rules import FieldRules, Rule, flag, float_where, int_from, one_of
+from blox_core.rules import Count, Flag, float_where, int_from, one_of
 
 LATENCY: Final = "latency"  # the trainer of runs that measure, and train nothing
 
@@ -42,24 +42,9 @@ PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 BACKENDS: Final = tuple(PRECISIONS)
 
-_RULES: Final[Mapping[str, Rule]] = {
-    "backend": one_of(*BACKENDS),
-    "precision": one_of(*_ON_CUDA),
-    "batch": int_from(1),
-    **SHAPE_RULES,
-    "threads": int_from(1),
-    "channels_last": flag(),
-    "cuda_graphs": flag(),
-    "least_warm_up": int_from(2),  # two halves are compared
-    "most_warm_up": int_from(2),
-    "warm_up_bound": float_where("above 0", lambda x: x > 0),
-    "timed_runs": int_from(1),
-    "stability_bound": float_where("above 0", lambda x: x > 0),
-}
-
 
 @dataclass(frozen=True, kw_only=True)
-class LatencyProtocol(Record):
+class LatencyProtocol(Record, noun="latency protocol", error=LatencyError):
     """Every number of a measurement; LatencyError names the field, the value and what is allowed.
 
     A run is one call of the model in evaluation mode on `batch` images of `resolution` pixels a
@@ -72,38 +57,32 @@ class LatencyProtocol(Record):
     time.
     """
 
-    _FIELDS = FieldRules(noun="latency protocol", error=LatencyError, rules=_RULES)
-
-    backend: str
-    precision: str
-    batch: int
-    resolution: int
-    classes: int
-    stem_channels: int
-    threads: int
-    channels_last: bool
-    cuda_graphs: bool
-    least_warm_up: int
-    most_warm_up: int
-    warm_up_bound: float
-    timed_runs: int
-    stability_bound: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_together()
+    backend: Annotated[str, one_of(*BACKENDS)]
+    precision: Annotated[str, one_of(*_ON_CUDA)]
+    batch: Count
+    resolution: Resolution
+    classes: Classes
+    stem_channels: StemChannels
+    threads: Count
+    channels_last: Flag
+    cuda_graphs: Flag
+    least_warm_up: Annotated[int, int_from(2)]  # two halves are compared
+    most_warm_up: Annotated[int, int_from(2)]
+    warm_up_bound: Annotated[float, float_where("above 0", lambda x: x > 0)]
+    timed_runs: Count
+    stability_bound: Annotated[float, float_where("above 0", lambda x: x > 0)]
 
     def _check_together(self) -> None:
         if self.precision not in PRECISIONS[self.backend]:
             allowed = f"one of {', '.join(PRECISIONS[self.backend])} on {self.backend}"
-            raise self._FIELDS.refusal("precision", self.precision, allowed)
+            raise self._refusal("precision", self.precision, allowed)
         if self.channels_last and self.backend == ONNXRUNTIME_CPU:
-            raise self._FIELDS.refusal("channels_last", True, f"False on {self.backend}")
+            raise self._refusal("channels_last", True, f"False on {self.backend}")
         if self.cuda_graphs and not self.on_cuda:
-            raise self._FIELDS.refusal("cuda_graphs", True, f"False on {self.backend}")
+            raise self._refusal("cuda_graphs", True, f"False on {self.backend}")
         if self.most_warm_up < self.least_warm_up:
             allowed = f"an integer of least_warm_up = {self.least_warm_up} or more"
-            raise self._FIELDS.refusal("most_warm_up", self.most_warm_up, allowed)
+            raise self._refusal("most_warm_up", self.most_warm_up, allowed)
 
     def __str__(self) -> str:
         """Say what is measured, and how, in few words: not every field."""

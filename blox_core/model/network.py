@@ -16,7 +16,7 @@ from blox_core.dimensions import (
     stage_channels,
 )
 from blox_core.model.ops import OP_BUILDERS, Unit
-from blox_core.recipe.fields import RECIPE_FIELDS
+from blox_core.recipe import ModelShape
 from blox_core.space import STAGES, Architecture, Cell, index_of
 
 
@@ -122,6 +122,6 @@ def build_model(
     ArchitectureError for an invalid arch vector, RecipeError for classes below 2 or stem channels
     that are no positive even number.
     """
-    RECIPE_FIELDS.check("classes", num_classes)
-    RECIPE_FIELDS.check("stem_channels", stem_channels)
+    ModelShape.check("classes", num_classes)
+    ModelShape.check("stem_channels", stem_channels)
     return Network(Architecture(index_of(arch_vec)).cells, num_classes, stem_channels)

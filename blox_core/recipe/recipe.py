@@ -9,16 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 from blox_core.errors import RecipeError
-from blox_core.recipe.fields import MIN_RESOLUTION, RECIPE_FIELDS
+from blox_core.recipe.fields import (
+    DATASETS,
+    MIN_RESOLUTION,
+    PRECISIONS,
+    SCHEDULES,
+    SEED_LIMIT,
+    Classes,
+    Resolution,
+    StemChannels,
+    three_floats,
+)
 from blox_core.recipe.shape import ModelShape
 from blox_core.record import Record
+from blox_core.rules import Count, Flag, float_where, int_from, one_of
+
+PerColour: TypeAlias = tuple[float, float, float]  # red, green and blue
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(Record):
+class Recipe(Record, noun="recipe", error=RecipeError):
     """Every number of a training; RecipeError names the field, the value and what is allowed.
 
     Pixels are scaled to 0 … 1 before `mean` and `std` (of red, green and blue) normalise them. An
@@ -26,61 +39,53 @@ class Recipe(Record):
     of a result depend on it, and `cuda_graphs` on a GPU only, where False means eager steps.
     """
 
-    _FIELDS = RECIPE_FIELDS
+    dataset: Annotated[str, one_of(*DATASETS)]
+    classes: Classes
+    train_images: Count
+    val_images: Count
+    test_images: Count
+    split_seed: Annotated[int, int_from(0, below=SEED_LIMIT)]
+    resolution: Resolution
+    mean: Annotated[PerColour, three_floats("from 0 to 1", lambda x: 0 <= x <= 1)]
+    std: Annotated[PerColour, three_floats("above 0", lambda x: x > 0)]
 
-    dataset: str
-    classes: int
-    train_images: int
-    val_images: int
-    test_images: int
-    split_seed: int
-    resolution: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    stem_channels: StemChannels
 
-    stem_channels: int
+    epochs: Count
+    batch_size: Annotated[int, int_from(2)]  # batch normalisation needs more than one image
+    eval_batch_size: Count
+    lr: Annotated[float, float_where("above 0", lambda x: x > 0)]
+    schedule: Annotated[str, one_of(*SCHEDULES)]
+    momentum: Annotated[float, float_where("from 0 to below 1", lambda x: 0 <= x < 1)]
+    nesterov: Flag
+    weight_decay: Annotated[float, float_where("of 0 or more", lambda x: x >= 0)]
 
-    epochs: int
-    batch_size: int
-    eval_batch_size: int
-    lr: float
-    schedule: str
-    momentum: float
-    nesterov: bool
-    weight_decay: float
+    randaugment_ops: Annotated[int, int_from(0)]
+    randaugment_magnitude: Annotated[int, int_from(0)]
+    randaugment_bins: Annotated[int, int_from(2)]
+    flip_probability: Annotated[float, float_where("from 0 to 1", lambda x: 0 <= x <= 1)]
+    crop_padding: Annotated[int, int_from(0)]
+    cutout_size: Annotated[int, int_from(0)]
 
-    randaugment_ops: int
-    randaugment_magnitude: int
-    randaugment_bins: int
-    flip_probability: float
-    crop_padding: int
-    cutout_size: int
-
-    precision: str
-    deterministic: bool
-    channels_last: bool
-    cuda_graphs: bool
-    compiled: bool
-    cpu_threads: int
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_together()
+    precision: Annotated[str, one_of(*PRECISIONS)]
+    deterministic: Flag
+    channels_last: Flag
+    cuda_graphs: Flag
+    compiled: Flag
+    cpu_threads: Count
 
     def _check_together(self) -> None:
         if self.randaugment_magnitude >= self.randaugment_bins:
             allowed = f"an integer below randaugment_bins = {self.randaugment_bins}"
-            raise RECIPE_FIELDS.refusal(
-                "randaugment_magnitude", self.randaugment_magnitude, allowed
-            )
+            raise self._refusal("randaugment_magnitude", self.randaugment_magnitude, allowed)
         if self.nesterov and self.momentum == 0:
-            raise RECIPE_FIELDS.refusal("nesterov", self.nesterov, "False where momentum is 0")
+            raise self._refusal("nesterov", self.nesterov, "False where momentum is 0")
         # Below twice the least size the last layers see one pixel, and batch normalisation needs
         # more than one value of a channel.
         lone_image = self.train_images % self.batch_size == 1
         if lone_image and self.resolution < 2 * MIN_RESOLUTION:
             allowed = f"a size that leaves no last batch of 1 of {self.train_images} images"
-            raise RECIPE_FIELDS.refusal("batch_size", self.batch_size, allowed)
+            raise self._refusal("batch_size", self.batch_size, allowed)
 
     @property
     def augmented(self) -> bool:

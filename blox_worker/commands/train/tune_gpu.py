@@ -17,7 +17,6 @@ from blox_core import complexity
 from blox_core.atomic_file import replace_file
 from blox_core.errors import RecipeError
 from blox_core.recipe import Recipe
-from blox_core.recipe.fields import RECIPE_FIELDS
 from blox_store.settings import read_settings
 from blox_worker.commands.arguments import changed, recipe_options
 from blox_worker.commands.console import console
@@ -51,7 +50,7 @@ def _precisions(
     precisions = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     try:
         for precision in precisions:
-            RECIPE_FIELDS.check("precision", precision)
+            Recipe.check("precision", precision)
     except RecipeError as error:
         raise click.BadParameter(str(error)) from error
     return precisions
