@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from blox_core.latency import LatencyMeasurement, deciding_facts
 from blox_store.errors import DeviceDiffers, StoreError
@@ -77,17 +78,7 @@ class Measurements:
                 .filter_by(run_id=run_id)
                 .order_by(_MEASUREMENTS.arch_index)
             )
-            return {
-                row.arch_index: LatencyMeasurement(
-                    median_ms=row.median_ms,
-                    iqr_ms=row.iqr_ms,
-                    least_ms=row.least_ms,
-                    runs=row.timed_runs,
-                    warm_up_runs=row.warm_up_runs,
-                    stable=row.is_stable,
-                )
-                for row in rows
-            }
+            return {row.arch_index: _measurement(row) for row in rows}
 
     def finished_within(self, run_id: int, window_s: float) -> tuple[int, float]:
         """Return how many measurements came in the last seconds, and how long ago the first."""
@@ -141,13 +132,14 @@ def _refuse_known(connection: Connection, device: str, arch_index: int) -> None:
 
 
 def _row(lease: Lease, measurement: LatencyMeasurement) -> dict[str, Any]:
-    return {
-        "lease_token": lease.token,
-        "worker": lease.worker,
-        "median_ms": measurement.median_ms,
-        "iqr_ms": measurement.iqr_ms,
-        "least_ms": measurement.least_ms,
-        "timed_runs": measurement.runs,
-        "warm_up_runs": measurement.warm_up_runs,
-        "is_stable": measurement.stable,
-    }
+    columns = {_column(name): value for name, value in measurement.to_dict().items()}
+    return {"lease_token": lease.token, "worker": lease.worker, **columns}
+
+
+def _measurement(row: Row[Any]) -> LatencyMeasurement:
+    names = [field.name for field in fields(LatencyMeasurement)]
+    return LatencyMeasurement.from_dict({name: getattr(row, _column(name)) for name in names})
+
+
+def _column(field: str) -> str:
+    return {"runs": "timed_runs", "stable": "is_stable"}.get(field, field)
