@@ -12,8 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Final
 
 from blox_core.errors import LatencyError
-from blox_core.recipe import ModelShape
-from blox_core.recipe.fields import Classes, Resolution, StemChannels
+from blox_core.recipe.shape import Classes, ModelShape, Resolution, StemChannels
 from blox_core.record import Record
 from blox_core.rules import Count, Flag, float_where, int_from, one_of
 

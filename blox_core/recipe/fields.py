@@ -1,25 +1,15 @@
-"""What fields of recipes may hold, where others ask for it too."""
+"""Rules that only recipes have: of seeds, and of a number for each colour."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Any, Final
 
 from blox_core.errors import RecipeError
-from blox_core.rules import Rule, int_from, is_float, positive_even
+from blox_core.rules import Rule, is_float
 
-DATASETS: Final = ("cifar100", "cifar10", "digits")
-PRECISIONS: Final = ("fp64", "fp32", "tf32", "bf16")
-SCHEDULES: Final = ("cosine",)
-# Three reductions halve the image; the last one needs 2 x 2 pixels.
-MIN_RESOLUTION: Final = 8
 # Release files hold seeds as u32; numpy's RandomState takes no larger ones either.
 SEED_LIMIT: Final = 2**32
-
-# The narrowest bottleneck of bconv halves the channels.
-StemChannels: TypeAlias = Annotated[int, positive_even()]
-Classes: TypeAlias = Annotated[int, int_from(2)]
-Resolution: TypeAlias = Annotated[int, int_from(MIN_RESOLUTION)]
 
 
 def check_seed(seed: int) -> None:

@@ -12,18 +12,8 @@ from types import MappingProxyType
 from typing import Annotated, Final, TypeAlias
 
 from blox_core.errors import RecipeError
-from blox_core.recipe.fields import (
-    DATASETS,
-    MIN_RESOLUTION,
-    PRECISIONS,
-    SCHEDULES,
-    SEED_LIMIT,
-    Classes,
-    Resolution,
-    StemChannels,
-    three_floats,
-)
-from blox_core.recipe.shape import ModelShape
+from blox_core.recipe.fields import SEED_LIMIT, three_floats
+from blox_core.recipe.shape import MIN_RESOLUTION, Classes, ModelShape, Resolution, StemChannels
 from blox_core.record import Record
 from blox_core.rules import Count, Flag, float_where, int_from, one_of
 
@@ -39,7 +29,7 @@ class Recipe(Record, noun="recipe", error=RecipeError):
     of a result depend on it, and `cuda_graphs` on a GPU only, where False means eager steps.
     """
 
-    dataset: Annotated[str, one_of(*DATASETS)]
+    dataset: Annotated[str, one_of("cifar100", "cifar10", "digits")]
     classes: Classes
     train_images: Count
     val_images: Count
@@ -55,7 +45,7 @@ class Recipe(Record, noun="recipe", error=RecipeError):
     batch_size: Annotated[int, int_from(2)]  # batch normalisation needs more than one image
     eval_batch_size: Count
     lr: Annotated[float, float_where("above 0", lambda x: x > 0)]
-    schedule: Annotated[str, one_of(*SCHEDULES)]
+    schedule: Annotated[str, one_of("cosine")]
     momentum: Annotated[float, float_where("from 0 to below 1", lambda x: 0 <= x < 1)]
     nesterov: Flag
     weight_decay: Annotated[float, float_where("of 0 or more", lambda x: x >= 0)]
@@ -67,7 +57,7 @@ class Recipe(Record, noun="recipe", error=RecipeError):
     crop_padding: Annotated[int, int_from(0)]
     cutout_size: Annotated[int, int_from(0)]
 
-    precision: Annotated[str, one_of(*PRECISIONS)]
+    precision: Annotated[str, one_of("fp64", "fp32", "tf32", "bf16")]
     deterministic: Flag
     channels_last: Flag
     cuda_graphs: Flag

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Final, TypeAlias
 
 from blox_core.errors import RecipeError
-from blox_core.recipe.fields import Classes, Resolution, StemChannels
 from blox_core.record import Record
+from blox_core.rules import int_from, positive_even
+
+# Three reductions halve the image; the last one needs 2 x 2 pixels.
+MIN_RESOLUTION: Final = 8
+
+# The narrowest bottleneck of bconv halves the channels.
+StemChannels: TypeAlias = Annotated[int, positive_even()]
+Classes: TypeAlias = Annotated[int, int_from(2)]
+Resolution: TypeAlias = Annotated[int, int_from(MIN_RESOLUTION)]
 
 
 @dataclass(frozen=True, kw_only=True)

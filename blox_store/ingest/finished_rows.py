@@ -112,10 +112,11 @@ class _Block:
     def _numbers(self, name: str) -> NumberColumn:
         column = self._column(name)
         shape = column.array().shape[1:]
-        wanted = () if name.startswith("test_") else (self._recipe.epochs,)
+        epochs = self._recipe.epochs
+        wanted = () if name.startswith("test_") else (epochs,)
         if not isinstance(column, NumberColumn) or shape != wanted:
             raise IngestRefused(
-                f"column {name} has lists that are not of {self._recipe.epochs} items, the recipe's epochs"
+                f"column {name} has lists that are not of {epochs} items, the recipe's epochs"
             )
         return column
 
