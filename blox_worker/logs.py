@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import click
@@ -49,12 +48,6 @@ class LinesForPrograms(JsonFormatter):
         }
 
 
-_FORMATTERS: Final[Mapping[str, Callable[[], logging.Formatter]]] = {
-    TEXT: LinesForPeople,
-    JSON: LinesForPrograms,
-}
-
-
 def set_up_logging(*, has_display: bool) -> None:
     """Log to standard error as BLOX_LOG says: our own events, and the warnings of others.
 
@@ -62,7 +55,7 @@ def set_up_logging(*, has_display: bool) -> None:
     """
     kind = read_settings(LogSettings).log
     handler = logging.StreamHandler()
-    handler.setFormatter(_FORMATTERS[kind]())
+    handler.setFormatter(LinesForPrograms() if kind == JSON else LinesForPeople())
     logging.basicConfig(handlers=[handler])
     logging.captureWarnings(True)
     shows_jobs = has_display and kind == TEXT
