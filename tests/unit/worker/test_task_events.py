@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from celery.worker import state
 
+from blox_worker.job.outcome import Ending
 from blox_worker.queue import task_events
 from blox_worker.queue.message import Fate
 from blox_worker.queue.task_events import EVERY_S, TaskEvents
@@ -100,6 +101,11 @@ def test_the_end_is_that_of_the_job(events, consumer, request_of, fate, kind, fi
     events.ends(fate, "text")
     request_of.send_event("task-succeeded", result="'text'", runtime=3)
     assert consumer.event_dispatcher.sent[1:] == [(kind, fields)]
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_every_ending_of_a_job_is_a_fate_of_its_message(ending):
+    assert Fate(ending.kind).kind == ending.kind
 
 
 def test_a_message_that_goes_back_is_told_as_one_that_comes_again(events, consumer, request_of):
