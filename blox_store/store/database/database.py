@@ -116,6 +116,13 @@ class Database:
         self.engine.dispose()
 
 
+class StorePart:
+    """Some tables of a store; each of its methods is a transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, insert, select, update
 
 from blox_store.store import schema
 from blox_store.store.database.clock import now_s
 from blox_store.store.database.stored_text import stored_name, stored_text
 from blox_store.store.jobs.rows import is_job
-from blox_store.store.values import CountedAttempt, JobState
+from blox_store.store.values import JobState
 from blox_store.store.worker_name import host_of, place_to_avoid
 
 _JOBS = schema.jobs.c
@@ -74,30 +74,6 @@ def tried_by(connection: Connection, keys: Iterable[JobKey]) -> dict[JobKey, lis
             for arch_index, worker in connection.execute(rows.order_by(_ATTEMPTS.id)):
                 found[run_id, arch_index].append(worker)
     return found
-
-
-def attempts_at(connection: Connection, run_id: int, arch_index: int) -> list[CountedAttempt]:
-    """Return the attempts at a job, the first one first."""
-    ago = (now_s() - _ATTEMPTS.ended_s).label("ended_ago_s")
-    rows = connection.execute(
-        select(_ATTEMPTS.worker, _ATTEMPTS.kind, _ATTEMPTS.error, ago)
-        .where(_at(run_id, arch_index))
-        .order_by(_ATTEMPTS.id)
-    ).mappings()
-    return [CountedAttempt(**row) for row in rows]
-
-
-def attempts_by_kind(connection: Connection, run_id: int) -> dict[str, int]:
-    """Return the number of attempts of each kind at the jobs of a run."""
-    made = func.count().label("made")
-    rows = select(_ATTEMPTS.kind, made).filter_by(run_id=run_id).group_by(_ATTEMPTS.kind)
-    return {row.kind: row.made for row in connection.execute(rows)}
-
-
-def attempts_since(connection: Connection, run_id: int, since_s: float) -> int:
-    """Return the number of attempts at the jobs of a run that ended at a time or later."""
-    rows = select(func.count()).where(_ATTEMPTS.run_id == run_id, _ATTEMPTS.ended_s >= since_s)
-    return connection.execute(rows).scalar_one()
 
 
 def forgive(connection: Connection, worker: str, key: JobKey) -> int:

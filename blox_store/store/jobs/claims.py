@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -31,25 +32,27 @@ _IDENTITY: Final = ("dataset", "recipe_fingerprint", "seed", "trainer", "trainer
 LEFT_TO_OTHERS_S: Final = 5.0
 
 
-def claim(
-    connection: Connection,
-    run: Run,
-    arch_index: int | None,
-    *,
-    worker: str,
-    trainer_revision: int,
-    lease_s: float,
-    token: str,
-) -> Lease | NoClaim:
-    """Take the lease of a job, of the next due one without an arch index, or say why not.
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a worker asks for: a job of a run, the next due one without an arch index."""
+
+    run: Run
+    arch_index: int | None
+    worker: str
+    trainer_revision: int
+
+
+def claim(connection: Connection, wish: Wish, token: str, lease_s: float) -> Lease | NoClaim:
+    """Take the lease of a job, or say why not.
 
     The lease that was taken under this token before, if there is one, is found again.
     """
+    run, arch_index, worker = wish.run, wish.arch_index, wish.worker
     wanted = _next_due(run.id, worker) if arch_index is None else arch_index
     take = (
         _take(token, worker, lease_s)
         .where(_JOBS.run_id == run.id, _JOBS.arch_index == wanted)
-        .where(_claimable_by(worker), _may_run(run, trainer_revision))
+        .where(_claimable_by(worker), _may_run(run, wish.trainer_revision))
     )
     again = _take_again(run.id, arch_index, token, lease_s)
     # A named job is taken first: of a COMMIT that hangs only that statement awaits the end. The
@@ -57,9 +60,7 @@ def claim(
     first, second = (again, take) if arch_index is None else (take, again)
     claimed = _row(connection, first) or _row(connection, second)
     if claimed is None:
-        return refused(
-            connection, run, arch_index, worker=worker, trainer_revision=trainer_revision
-        )
+        return refused(connection, wish)
     return Lease(
         run_id=run.id,
         arch_index=claimed.arch_index,
@@ -71,32 +72,30 @@ def claim(
     )
 
 
-def would_get(
-    connection: Connection, run: Run, arch_index: int | None, *, worker: str, trainer_revision: int
-) -> bool:
+def would_get(connection: Connection, wish: Wish) -> bool:
     """Return whether a claim would get a job now."""
     claimable = select(_JOBS.arch_index).where(
-        _JOBS.run_id == run.id, _claimable_by(worker), _may_run(run, trainer_revision)
+        _JOBS.run_id == wish.run.id,
+        _claimable_by(wish.worker),
+        _may_run(wish.run, wish.trainer_revision),
     )
-    if arch_index is not None:
-        claimable = claimable.where(_JOBS.arch_index == arch_index)
+    if wish.arch_index is not None:
+        claimable = claimable.where(_JOBS.arch_index == wish.arch_index)
     return connection.scalar(claimable.limit(1)) is not None
 
 
-def refused(
-    connection: Connection, run: Run, arch_index: int | None, *, worker: str, trainer_revision: int
-) -> NoClaim:
+def refused(connection: Connection, wish: Wish) -> NoClaim:
     """Say why a claim got nothing; a named job that cannot be run now goes back to `pending`."""
-    found = connection.execute(select(schema.runs).filter_by(id=run.id)).first()
+    found = connection.execute(select(schema.runs).filter_by(id=wish.run.id)).first()
     if found is None:
         return NoClaim.UNKNOWN
-    if any(getattr(found, name) != getattr(run, name) for name in _IDENTITY):
+    if any(getattr(found, name) != getattr(wish.run, name) for name in _IDENTITY):
         return NoClaim.OTHER_RUN
-    if found.trainer_revision != trainer_revision:
+    if found.trainer_revision != wish.trainer_revision:
         return NoClaim.OTHER_REVISION
-    if arch_index is None:
+    if wish.arch_index is None:
         return NoClaim.PAUSED if found.paused else NoClaim.NOTHING_DUE
-    return _named_refused(connection, found, arch_index, worker)
+    return _named_refused(connection, found, wish.arch_index, wish.worker)
 
 
 def avoids(worker: str) -> ColumnElement[bool]:

@@ -11,12 +11,14 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, case, func, select, update
 
+from blox_core.latency import LATENCY
 from blox_store.store import schema
 from blox_store.store.database.clock import database_time, now_s
-from blox_store.store.database.database import Database
+from blox_store.store.database.database import StorePart
 from blox_store.store.database.stored_text import stored_text
 from blox_store.store.jobs import attempts, claims, hand_out, reaping
 from blox_store.store.jobs.attempts import count_attempts, tried_by, verdict
+from blox_store.store.jobs.claims import Wish
 from blox_store.store.jobs.leases import NO_LEASE, change, lease_lost, renew
 from blox_store.store.jobs.rows import CLAIMABLE, is_due, is_job, job_columns, job_of
 from blox_store.store.values import (
@@ -32,13 +34,12 @@ from blox_store.store.values import (
 from blox_store.store.workers import living_workers
 
 _JOBS = schema.jobs.c
+_RUNS = schema.runs.c
+_ATTEMPTS = schema.attempts.c
 
 
-class Jobs:
+class Jobs(StorePart):
     """The jobs of a store."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def claim(
         self,
@@ -59,16 +60,11 @@ class Jobs:
         message may be forgotten. Whoever brings a token of his own, 32 hex digits, may claim again
         after a connection that dropped during COMMIT, and gets the lease that he had taken.
         """
+        wish = Wish(
+            run=run, arch_index=arch_index, worker=worker, trainer_revision=trainer_revision
+        )
         with self._database.write() as connection:
-            return claims.claim(
-                connection,
-                run,
-                arch_index,
-                worker=worker,
-                trainer_revision=trainer_revision,
-                lease_s=lease_s,
-                token=token or uuid4().hex,
-            )
+            return claims.claim(connection, wish, token or uuid4().hex, lease_s)
 
     def refusal(
         self, run: Run, arch_index: int | None = None, *, worker: str, trainer_revision: int
@@ -77,15 +73,14 @@ class Jobs:
 
         As by that claim, a named job that cannot be run now goes back to `pending`.
         """
+        wish = Wish(
+            run=run, arch_index=arch_index, worker=worker, trainer_revision=trainer_revision
+        )
         with self._database.read() as connection:
-            if claims.would_get(
-                connection, run, arch_index, worker=worker, trainer_revision=trainer_revision
-            ):
+            if claims.would_get(connection, wish):
                 return None
         with self._database.write() as connection:
-            return claims.refused(
-                connection, run, arch_index, worker=worker, trainer_revision=trainer_revision
-            )
+            return claims.refused(connection, wish)
 
     def heartbeat(self, lease: Lease, epoch: int) -> None:
         """Renew a lease for its whole duration, report the finished epochs, show that one lives.
@@ -180,27 +175,46 @@ class Jobs:
         self, run_id: int, indices: Sequence[int] | None = None, *, priority: int | None = None
     ) -> list[int]:
         """Let failed jobs, those of the indices or all, start over; return their arch indices."""
+        rows = select(_JOBS.arch_index).filter_by(run_id=run_id, state=JobState.FAILED.value)
         with self._database.write() as connection:
-            failed = hand_out.failed_indices(connection, run_id)
-            chosen = failed if indices is None else sorted(set(failed) & set(indices))
+            failed = connection.scalars(rows.order_by(_JOBS.arch_index).with_for_update()).all()
+            chosen = list(failed) if indices is None else sorted(set(failed) & set(indices))
             for chunk in hand_out.chunks(chosen):
                 hand_out.start_over(connection, run_id, chunk, priority)
             return chosen
 
     def due(self, run_id: int) -> list[DueJob]:
         """Return the pending jobs that need not wait, in the order of claims; none if paused."""
-        with self._database.read() as connection:
-            return hand_out.due_jobs(connection, run_id)
+        going_on = select(_RUNS.id).where(_RUNS.id == run_id, _RUNS.paused.is_(False)).exists()
+        return self._listed(run_id, JobState.PENDING, is_due(), going_on)
 
     def queued(self, run_id: int) -> list[DueJob]:
         """Return the jobs whose message is in the queue, in the order of claims."""
+        return self._listed(run_id, JobState.QUEUED)
+
+    def _listed(
+        self, run_id: int, state: JobState, *conditions: ColumnElement[bool]
+    ) -> list[DueJob]:
+        jobs = select(_JOBS.arch_index, _JOBS.priority).filter_by(run_id=run_id, state=state.value)
+        ordered = jobs.where(*conditions).order_by(_JOBS.priority.desc(), _JOBS.arch_index)
         with self._database.read() as connection:
-            return hand_out.queued_jobs(connection, run_id)
+            return [DueJob(**row) for row in connection.execute(ordered).mappings()]
 
     def queued_beside(self, run: Run) -> int:
-        """Return the number of jobs whose message is in a run's queue, those of others included."""
+        """Return the number of jobs whose message is in a run's queue, those of others included.
+
+        All runs that train share one; those that measure share one for each device.
+        """
+        beside = select(_RUNS.id).where(
+            and_(_RUNS.trainer == LATENCY, _RUNS.dataset == run.dataset)
+            if run.measures
+            else _RUNS.trainer != LATENCY
+        )
+        queued = select(func.count()).where(
+            _JOBS.state == JobState.QUEUED.value, _JOBS.run_id.in_(beside)
+        )
         with self._database.read() as connection:
-            return hand_out.queued_beside(connection, run)
+            return connection.execute(queued).scalar_one()
 
     def mark_queued(self, run_id: int, indices: Sequence[int]) -> None:
         """Mark jobs whose messages were published as queued, if they are still pending."""
@@ -210,19 +224,29 @@ class Jobs:
 
     def attempts(self, run_id: int, arch_index: int) -> list[CountedAttempt]:
         """Return the attempts that count against a job, the first one first."""
+        ago = (now_s() - _ATTEMPTS.ended_s).label("ended_ago_s")
+        made = select(_ATTEMPTS.worker, _ATTEMPTS.kind, _ATTEMPTS.error, ago).filter_by(
+            run_id=run_id, arch_index=arch_index
+        )
         with self._database.read() as connection:
-            return attempts.attempts_at(connection, run_id, arch_index)
+            rows = connection.execute(made.order_by(_ATTEMPTS.id)).mappings()
+            return [CountedAttempt(**row) for row in rows]
 
     def failures(self, run_id: int) -> dict[str, int]:
         """Return the number of attempts that count against the jobs of a run, by kind."""
+        made = select(_ATTEMPTS.kind, func.count().label("made")).filter_by(run_id=run_id)
         with self._database.read() as connection:
-            return attempts.attempts_by_kind(connection, run_id)
+            rows = connection.execute(made.group_by(_ATTEMPTS.kind))
+            return {row.kind: row.made for row in rows}
 
     def failed_within(self, run_id: int, window_s: float) -> int:
         """Return how many attempts that count were made in the last `window_s` seconds."""
         with self._database.read() as connection:
             since_s = database_time(connection) - window_s
-            return attempts.attempts_since(connection, run_id, since_s)
+            made = select(func.count()).where(
+                _ATTEMPTS.run_id == run_id, _ATTEMPTS.ended_s >= since_s
+            )
+            return connection.execute(made).scalar_one()
 
     def has_ended(self, run_id: int, arch_index: int) -> bool:
         """Return whether a job has ended; one that does not exist has not."""
