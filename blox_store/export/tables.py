@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,9 @@ from blox_store.release.header import new_header
 from blox_store.release.names import Kind, file_name
 from blox_store.release.summary import TableSummary
 from blox_store.release.table import Table
-from blox_store.store import CostBlock, ResultBlock, Run, Snapshot
+from blox_store.store import CostBlock, EnvironmentBlock, ResultBlock, Run, Snapshot
 
 Block = TypeVar("Block")
-EnvironmentBlock: TypeAlias = tuple[NDArray[np.int64], list[Mapping[str, str]]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,9 +128,7 @@ class _Trainings(Source[ResultBlock]):
 
 class _Environments(Source[EnvironmentBlock]):
     def blocks(self) -> Generator[EnvironmentBlock, None, None]:
-        environments = self.snapshot.environments()
-        for indices, ids in self.snapshot.environment_ids(self.jobs.selection):
-            yield indices, [environments[id] for id in ids]
+        return self.snapshot.environments(self.jobs.selection)
 
     def columns(self, names: Sequence[str], block: EnvironmentBlock) -> Mapping[str, Column]:
         indices, environments = block

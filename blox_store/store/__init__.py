@@ -1,6 +1,12 @@
 """The store of runs, jobs and results, in SQLite or PostgreSQL: the truth about a benchmark."""
 
-from blox_store.store.results.blocks import CostBlock, LatencyBlock, ResultBlock, Selection
+from blox_store.store.results.blocks import (
+    CostBlock,
+    EnvironmentBlock,
+    LatencyBlock,
+    ResultBlock,
+    Selection,
+)
 from blox_store.store.results.finished import FinishedRow, Taken
 from blox_store.store.snapshot import Snapshot
 from blox_store.store.store import Store
@@ -27,6 +33,7 @@ __all__ = [
     "CostBlock",
     "CountedAttempt",
     "DueJob",
+    "EnvironmentBlock",
     "FinishedRow",
     "ForeignRecipe",
     "Job",

@@ -14,16 +14,13 @@ from blox_core.rules import is_int
 from blox_store.errors import RunNotFound
 from blox_store.store import schema
 from blox_store.store.database.clock import database_time, now_s
-from blox_store.store.database.database import Database
+from blox_store.store.database.database import StorePart
 from blox_store.store.database.upsert import insert_new_numbers, insert_or_ignore
 from blox_store.store.values import ForeignRecipe, JobState, MadeRun, Run
 
 
-class Runs:
+class Runs(StorePart):
     """The runs of a store."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def create(
         self,

@@ -6,18 +6,15 @@ from sqlalchemy import delete, or_, select
 
 from blox_store.store import schema
 from blox_store.store.database.clock import now_s
-from blox_store.store.database.database import Database
+from blox_store.store.database.database import StorePart
 from blox_store.store.database.stored_text import stored_name
 from blox_store.store.database.upsert import upsert
 
 _SCHEDULERS = schema.schedulers.c
 
 
-class Schedulers:
+class Schedulers(StorePart):
     """The leases on the right to schedule a run; they expire by the database's clock."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def hold(self, run_id: int, *, holder: str, token: str, lease_s: float) -> bool:
         """Take or renew the lease for `lease_s` seconds; return False if another has it.

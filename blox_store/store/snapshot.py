@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, and_, func, select
 
 from blox_core.recipe import ModelShape
@@ -14,12 +13,14 @@ from blox_store.store import schema
 from blox_store.store.latencies.devices import measured_devices
 from blox_store.store.latencies.static import all_costs
 from blox_store.store.results.blocks import (
+    BLOCK_COLUMNS,
     ROWS_PER_BLOCK,
     CostBlock,
+    EnvironmentBlock,
     LatencyBlock,
     ResultBlock,
     Selection,
-    result_blocks,
+    result_block,
     stream,
 )
 from blox_store.store.results.results import result_of
@@ -65,20 +66,17 @@ class Snapshot:
 
         Raises StoreError for curves that are longer, or damaged.
         """
-        return result_blocks(self._connection, selection)
+        rows = select(*(_RESULTS[name] for name in BLOCK_COLUMNS)).where(selection.condition)
+        for part in stream(self._connection, rows, _RESULTS.arch_index):
+            yield result_block(dict(zip(BLOCK_COLUMNS, part, strict=True)), selection.run.epochs)
 
-    def environments(self) -> dict[int, dict[str, str]]:
-        """Return the strings of every environment by its id."""
-        rows = self._connection.execute(select(schema.environments))
-        return {row.id: dict(row.strings) for row in rows}
-
-    def environment_ids(
-        self, selection: Selection
-    ) -> Iterator[tuple[NDArray[np.int64], list[int]]]:
-        """Yield arch indices and environment ids of selected results."""
+    def environments(self, selection: Selection) -> Generator[EnvironmentBlock, None, None]:
+        """Yield arch indices of selected results, and the environment in which each was trained."""
+        known = self._connection.execute(select(schema.environments))
+        strings = {row.id: row.strings for row in known}
         rows = select(_RESULTS.arch_index, _RESULTS.environment_id).where(selection.condition)
         for indices, ids in stream(self._connection, rows, _RESULTS.arch_index):
-            yield np.array(indices, np.int64), list(ids)
+            yield np.array(indices, np.int64), [strings[id] for id in ids]
 
     def environment_count(self, selection: Selection) -> int:
         """Return in how many environments selected results were trained."""
@@ -116,15 +114,16 @@ class Snapshot:
 
         Their unstable measurements are those of arch indices of the range.
         """
-        return measured_devices(self._connection, indices)
+        found = measured_devices(self._connection, indices)
+        return sorted(found, key=lambda device: device.name)
 
     def latencies(self, device: str, indices: range) -> Iterator[LatencyBlock]:
         """Yield arch indices of a range, and their latencies on a device in milliseconds."""
-        within = _LATENCIES.arch_index.between(indices.start, indices.stop - 1)
-        rows = select(_LATENCIES.arch_index, _LATENCIES.latency_ms).filter_by(device=device)
-        for found, latencies_ms in stream(
-            self._connection, rows.where(within), _LATENCIES.arch_index
-        ):
+        rows = select(_LATENCIES.arch_index, _LATENCIES.latency_ms).where(
+            _LATENCIES.device == device,
+            _LATENCIES.arch_index.between(indices.start, indices.stop - 1),
+        )
+        for found, latencies_ms in stream(self._connection, rows, _LATENCIES.arch_index):
             yield np.array(found, np.int64), np.array(latencies_ms, np.float64)
 
     def latencies_of(self, arch_index: int) -> dict[str, float]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, delete, exists, or_, select, update
 from blox_core.latency import LATENCY
 from blox_store.store import schema
 from blox_store.store.database.clock import now_s
-from blox_store.store.database.database import Database
+from blox_store.store.database.database import StorePart
 from blox_store.store.database.stored_text import stored_text
 from blox_store.store.database.upsert import upsert
 from blox_store.store.values import JobState, WorkerFigures, WorkerState
@@ -26,11 +26,8 @@ GONE_S: Final = 86_400.0  # who was not seen for so long, and said nothing, is o
 STOPPED_S: Final = 7 * GONE_S
 
 
-class Workers:
+class Workers(StorePart):
     """The workers of a store; those that are not registered are no error and leave no trace."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def register(self, name: str, *, device: str, pid: int, run_id: int | None = None) -> None:
         """Add a worker that has just started, in place of any earlier one of its name.

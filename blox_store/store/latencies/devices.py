@@ -18,13 +18,22 @@ _MEASUREMENTS = schema.measurements.c
 _LATENCIES = schema.latencies.c
 
 
-def measured_devices(connection: Connection, indices: range) -> list[MeasuredDevice]:
-    """Return the devices of which it is known how they were measured, by name.
+def measured_devices(connection: Connection, indices: range) -> Iterator[MeasuredDevice]:
+    """Yield the devices of which a run or a release says how they were measured.
 
     Their unstable measurements are those of arch indices of the range.
     """
-    found = [*_of_runs(connection, indices), *_of_releases(connection, indices)]
-    return sorted(found, key=lambda device: device.name)
+    rows = select(_RUNS.id, _RUNS.dataset, _RUNS.recipe, _RUNS.recipe_fingerprint)
+    for row in connection.execute(rows.filter_by(trainer=LATENCY)).all():
+        yield MeasuredDevice(
+            name=row.dataset,
+            protocol=row.recipe,
+            protocol_fingerprint=row.recipe_fingerprint,
+            identities=tuple(device_identities(connection, row.id)),
+            unstable=_unstable(connection, row.id, indices),
+        )
+    for released in connection.execute(select(schema.released_devices)).all():
+        yield _device(released, tuple(index for index in released.unstable if index in indices))
 
 
 def device_identities(connection: Connection, run_id: int) -> list[dict[str, Any]]:
@@ -69,35 +78,17 @@ def take_latencies(
     )
 
 
-def _of_runs(connection: Connection, indices: range) -> Iterator[MeasuredDevice]:
-    rows = select(_RUNS.id, _RUNS.dataset, _RUNS.recipe, _RUNS.recipe_fingerprint)
-    for row in connection.execute(rows.filter_by(trainer=LATENCY)).all():
-        yield MeasuredDevice(
-            name=row.dataset,
-            protocol=row.recipe,
-            protocol_fingerprint=row.recipe_fingerprint,
-            identities=tuple(device_identities(connection, row.id)),
-            unstable=_unstable(connection, row.id, indices),
-        )
-
-
 def _unstable(connection: Connection, run_id: int, indices: range) -> tuple[int, ...]:
     rows = (
         select(_MEASUREMENTS.arch_index)
         .where(
             _MEASUREMENTS.run_id == run_id,
             _MEASUREMENTS.is_stable.is_(False),
-            _MEASUREMENTS.arch_index >= indices.start,
-            _MEASUREMENTS.arch_index < indices.stop,
+            _MEASUREMENTS.arch_index.between(indices.start, indices.stop - 1),
         )
         .order_by(_MEASUREMENTS.arch_index)
     )
     return tuple(connection.scalars(rows))
-
-
-def _of_releases(connection: Connection, indices: range) -> Iterator[MeasuredDevice]:
-    for row in connection.execute(select(schema.released_devices)).all():
-        yield _device(row, tuple(index for index in row.unstable if index in indices))
 
 
 def _released(connection: Connection, name: str) -> MeasuredDevice | None:

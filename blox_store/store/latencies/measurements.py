@@ -11,22 +11,18 @@ from sqlalchemy import Connection, Row, func, insert, select
 from blox_core.latency import LatencyMeasurement, deciding_facts
 from blox_store.errors import DeviceDiffers, StoreError
 from blox_store.store import schema
-from blox_store.store.database.clock import now_s
-from blox_store.store.database.database import Database
-from blox_store.store.jobs.leases import finish, lease_lost
+from blox_store.store.jobs.leases import finish
 from blox_store.store.latencies.devices import device_identities
-from blox_store.store.results.environments import environment_id
-from blox_store.store.results.recent import finished_within
+from blox_store.store.results.written import Written, environment_id
 from blox_store.store.values import JobState, Lease, Run
 
 _MEASUREMENTS = schema.measurements.c
 
 
-class Measurements:
+class Measurements(Written):
     """The measurements of a store; their medians are the latencies of `StaticInfo` too."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    _table = schema.measurements
 
     def complete(
         self,
@@ -42,7 +38,6 @@ class Measurements:
         connection can drop during COMMIT. Raises LeaseLost as `Results.complete` does, DeviceDiffers
         as `check_device` does, and StoreError if a release that was ingested has given this latency.
         """
-        key = {"run_id": lease.run_id, "arch_index": lease.arch_index}
         with self._database.write() as connection:
             end = finish(
                 lease,
@@ -51,19 +46,12 @@ class Measurements:
                 recipe_fingerprint=run.recipe_fingerprint,
                 seed=run.seed,
             )
-            if connection.execute(end).rowcount == 1:
+            if self._end_job(connection, end, lease):
                 _refuse_known(connection, run.dataset, lease.arch_index)
-                row = _row(lease, measurement)
-                row["environment_id"] = _device_id(connection, run, identity)
-                connection.execute(
-                    insert(schema.measurements).values(finished_s=now_s(), **key, **row)
-                )
-                latency = {"device": run.dataset, "latency_ms": measurement.median_ms}
-                connection.execute(
-                    insert(schema.latencies).values(arch_index=lease.arch_index, **latency)
-                )
-            elif self._written_token(connection, lease) != lease.token:
-                raise lease_lost(lease)
+                device = _device_id(connection, run, identity)
+                self._insert(connection, lease, {"environment_id": device, **_row(measurement)})
+                latency = {"arch_index": lease.arch_index, "latency_ms": measurement.median_ms}
+                connection.execute(insert(schema.latencies).values(device=run.dataset, **latency))
 
     def check_device(self, run: Run, identity: Mapping[str, Any]) -> None:
         """Raise DeviceDiffers if the run's latencies so far are of another device (`deciding_facts`)."""
@@ -80,23 +68,10 @@ class Measurements:
             )
             return {row.arch_index: _measurement(row) for row in rows}
 
-    def finished_within(self, run_id: int, window_s: float) -> tuple[int, float]:
-        """Return how many measurements came in the last seconds, and how long ago the first."""
-        return finished_within(self._database, schema.measurements, run_id, window_s)
-
     def identities(self, run_id: int) -> list[dict[str, Any]]:
         """Return on what the latencies of a run were measured, each once."""
         with self._database.read() as connection:
             return device_identities(connection, run_id)
-
-    @staticmethod
-    def _written_token(connection: Connection, lease: Lease) -> str | None:
-        token: str | None = connection.scalar(
-            select(_MEASUREMENTS.lease_token).filter_by(
-                run_id=lease.run_id, arch_index=lease.arch_index
-            )
-        )
-        return token
 
 
 def _device_id(connection: Connection, run: Run, identity: Mapping[str, Any]) -> int:
@@ -131,9 +106,8 @@ def _refuse_known(connection: Connection, device: str, arch_index: int) -> None:
         )
 
 
-def _row(lease: Lease, measurement: LatencyMeasurement) -> dict[str, Any]:
-    columns = {_column(name): value for name, value in measurement.to_dict().items()}
-    return {"lease_token": lease.token, "worker": lease.worker, **columns}
+def _row(measurement: LatencyMeasurement) -> dict[str, Any]:
+    return {_column(name): value for name, value in measurement.to_dict().items()}
 
 
 def _measurement(row: Row[Any]) -> LatencyMeasurement:

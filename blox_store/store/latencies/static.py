@@ -10,21 +10,17 @@ from sqlalchemy import Connection, func, insert, select
 from blox_core.recipe import ModelShape
 from blox_store.errors import StoreError
 from blox_store.store import schema
-from blox_store.store.database.database import Database
+from blox_store.store.database.database import StorePart
 from blox_store.store.database.upsert import insert_new_numbers, one_at_a_time
 from blox_store.store.latencies.devices import take_latencies
 from blox_store.store.values import MeasuredDevice
 
-_LATENCIES = schema.latencies.c
 _COSTS: Final = ("arch_index", "params", "flops")
 _INGESTION_LOCK: Final = 0x626C6F79
 
 
-class StaticInfo:
+class StaticInfo(StorePart):
     """Params and FLOPs by architecture and model shape, latencies by architecture and device."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add_architectures(self, shape: ModelShape, rows: Iterable[tuple[int, int, int]]) -> None:
         """Store (arch index, params, flops) of models of a shape; known ones are passed over."""

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Select, and_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_
 
 from blox_store.store import schema
 from blox_store.store.results.curves import COUNTS, LOSSES, unpack_many
 from blox_store.store.values import Run
 
 ROWS_PER_BLOCK: Final = 2000
+BLOCK_COLUMNS: Final = (
+    "arch_index",
+    "epochs",
+    "test_top1",
+    "test_top5",
+    "test_loss",
+    "train_time_s",
+    "curves_layout",
+    "curves",
+)
 
+EnvironmentBlock: TypeAlias = tuple[NDArray[np.int64], list[Mapping[str, str]]]  # indices, strings
 LatencyBlock: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]  # indices, milliseconds
 
 _RESULTS = schema.results.c
@@ -69,25 +80,6 @@ class CostBlock(NamedTuple):
     flops: NDArray[np.uint64]
 
 
-def result_blocks(
-    connection: Connection, selection: Selection
-) -> Generator[ResultBlock, None, None]:
-    """Yield the results by arch index in blocks; see `Snapshot.results`."""
-    columns = (
-        "arch_index",
-        "epochs",
-        "test_top1",
-        "test_top5",
-        "test_loss",
-        "train_time_s",
-        "curves_layout",
-        "curves",
-    )
-    rows = select(*(_RESULTS[name] for name in columns)).where(selection.condition)
-    for part in stream(connection, rows, _RESULTS.arch_index):
-        yield _block(dict(zip(columns, part, strict=True)), selection.run.epochs)
-
-
 def stream(
     connection: Connection, rows: Select[Any], key: ColumnElement[int]
 ) -> Iterator[list[tuple[Any, ...]]]:
@@ -98,7 +90,8 @@ def stream(
             yield list(zip(*block, strict=True))
 
 
-def _block(columns: Mapping[str, Sequence[Any]], epochs: int) -> ResultBlock:
+def result_block(columns: Mapping[str, Sequence[Any]], epochs: int) -> ResultBlock:
+    """Return the results of BLOCK_COLUMNS, their curves `epochs` wide."""
     has_test = np.array([value is not None for value in columns["test_top1"]])
     curves = unpack_many(
         columns["curves_layout"], columns["epochs"], columns["curves"], width=epochs

@@ -12,9 +12,9 @@ from blox_core.recipe import Recipe
 from blox_store.errors import StoreError
 from blox_store.store import schema
 from blox_store.store.database.clock import now_s
-from blox_store.store.database.database import Database
+from blox_store.store.database.database import StorePart
 from blox_store.store.jobs.rows import is_job
-from blox_store.store.results.environments import environment_id
+from blox_store.store.results.written import environment_id
 from blox_store.store.runs import find_or_make
 from blox_store.store.values import JobState, Run
 
@@ -62,11 +62,8 @@ class Taken:
     there: int
 
 
-class FinishedRuns:
+class FinishedRuns(StorePart):
     """Takes in runs."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def take(
         self,

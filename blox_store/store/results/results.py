@@ -1,4 +1,4 @@
-"""Results: written once under a lease, read as a stream."""
+"""Results of trainings, each written once under a lease."""
 
 from __future__ import annotations
 
@@ -7,28 +7,23 @@ from dataclasses import asdict
 from math import isnan, nan
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, tuple_
+from sqlalchemy import Row, select, tuple_
 
 from blox_core.result import TrainingResult
 from blox_store.store import schema
-from blox_store.store.database.clock import now_s
-from blox_store.store.database.database import Database
-from blox_store.store.jobs.leases import finish, lease_lost
+from blox_store.store.jobs.leases import finish
 from blox_store.store.results.curves import COUNTS, LOSSES, pack_curves, rounded_loss, unpack_curves
-from blox_store.store.results.environments import environment_id
-from blox_store.store.results.recent import finished_within
+from blox_store.store.results.written import Written, environment_id
 from blox_store.store.values import JobState, Lease, ResultRow
 
-_ROWS_PER_FETCH: Final = 2000
 _JOBS_PER_STATEMENT: Final = 500
 _KEY: Final = (schema.results.c.run_id, schema.results.c.arch_index)
 
 
-class Results:
-    """The results and environments of a store."""
+class Results(Written):
+    """The results of a store."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    _table = schema.results
 
     def complete(self, lease: Lease, result: TrainingResult) -> None:
         """Write a result and end its job, in one transaction; losses are rounded to 6 decimals.
@@ -46,12 +41,9 @@ class Results:
                 recipe_fingerprint=result.recipe_fingerprint,
                 seed=result.seed,
             )
-            if connection.execute(end).rowcount == 1:
+            if self._end_job(connection, end, lease):
                 environment = environment_id(connection, asdict(result.environment))
-                values = _row(lease, result) | {"environment_id": environment}
-                connection.execute(insert(schema.results).values(finished_s=now_s(), **values))
-            elif _written_token(connection, lease) != lease.token:
-                raise lease_lost(lease)
+                self._insert(connection, lease, {"environment_id": environment, **_row(result)})
 
     def among(self, jobs: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return those of some jobs, (run id, arch index), that have a result."""
@@ -64,25 +56,14 @@ class Results:
                 found += [(row.run_id, row.arch_index) for row in connection.execute(rows)]
         return found
 
-    def finished_within(self, run_id: int, window_s: float) -> tuple[int, float]:
-        """Return how many results came in the last `window_s` seconds, and how long ago the first.
 
-        The second is 0 without any; the two give a rate.
-        """
-        return finished_within(self._database, schema.results, run_id, window_s)
-
-
-def _row(lease: Lease, result: TrainingResult) -> dict[str, Any]:
+def _row(result: TrainingResult) -> dict[str, Any]:
     curves = pack_curves(
         [getattr(result.curves, name) for name in COUNTS],
         [getattr(result.curves, name) for name in LOSSES],
     )
     test = result.test
     return {
-        "run_id": lease.run_id,
-        "arch_index": lease.arch_index,
-        "lease_token": lease.token,
-        "worker": lease.worker,
         "status": result.status,
         "epochs": len(result.curves),
         "best_epoch": result.best_epoch,
@@ -112,12 +93,3 @@ def result_of(row: Row[Any]) -> ResultRow:
         train_time_s=row.train_time_s,
         **curves,
     )
-
-
-def _written_token(connection: Connection, lease: Lease) -> str | None:
-    token: str | None = connection.scalar(
-        select(schema.results.c.lease_token).filter_by(
-            run_id=lease.run_id, arch_index=lease.arch_index
-        )
-    )
-    return token

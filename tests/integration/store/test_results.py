@@ -4,11 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
+from blox_core.space import SPACE_SIZE
 from blox_store.errors import LeaseLost, StoreError
-from blox_store.store import JobState
+from blox_store.store import JobState, Selection, schema
 from tests.support.results import ENVIRONMENT, TEST_SCORE, made_up_result
 from tests.support.store_jobs import SHORT_S, at_once, claim, expire, job, make_run, stored
+
+
+def environments(store):
+    """The strings of every environment by its id."""
+    with store._database.read() as connection:
+        rows = connection.execute(select(schema.environments))
+        return {row.id: row.strings for row in rows}
 
 
 def test_a_result_comes_back_as_it_was_written(store, run):
@@ -27,8 +36,11 @@ def test_a_result_comes_back_as_it_was_written(store, run):
     assert (first.test_top1, first.test_top5, first.test_loss) == (60, 90, 0.123457)
     assert (first.best_epoch, first.train_time_s) == (2, 12.25)
     assert first.environment_id == second.environment_id
+    assert environments(store) == {first.environment_id: ENVIRONMENT}
+    selection = Selection(run=run, statuses=("succeeded",), indices=range(SPACE_SIZE))
     with store.snapshot() as snapshot:
-        assert snapshot.environments() == {first.environment_id: ENVIRONMENT}
+        ((indices, found),) = snapshot.environments(selection)
+    assert (indices.tolist(), found) == ([3, 5], [ENVIRONMENT, ENVIRONMENT])
     ended = job(store, run, 3)
     assert (ended.state, ended.epoch, ended.error) == (JobState.SUCCEEDED, 2, None)
     assert store.jobs.counts(run.id) == dict.fromkeys(JobState, 0) | {
@@ -121,8 +133,7 @@ def test_one_environment_is_stored_once_however_many_write_it(store):
     store.runs.add_jobs(run.id, range(8))
     leases = [claim(store, run) for _ in range(8)]
     at_once(lambda number: store.results.complete(leases[number], made_up_result()), 8)
-    with store.snapshot() as snapshot:
-        assert list(snapshot.environments().values()) == [ENVIRONMENT]
+    assert list(environments(store).values()) == [ENVIRONMENT]
     assert len({row.environment_id for row in stored(store, run)}) == 1
 
 
