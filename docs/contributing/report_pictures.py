@@ -26,6 +26,7 @@ from blox_store.export.exporter import export
 from blox_store.store import Store
 from blox_worker.new_run import make_run
 from docs.contributing.screenshots import IMAGES, browser
+from tests.support.latencies import add_latencies
 from tests.support.results import claimed
 
 ARCH_VEC: Final = "[[[2],[0,1,1,1]],[[1],[2,0,1,1]],[[0],[1,1,0,1]]]"
@@ -96,7 +97,7 @@ def _add_latencies(store: Store, indices: list[int]) -> None:
         index: round(costs[index][1] * MS_PER_FLOP * factor, 6)
         for index, factor in zip(indices, noise.tolist(), strict=True)
     }
-    store.static.add_latencies(DEVICE, latencies)
+    add_latencies(store, DEVICE, latencies)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import blox
 from blox_core.recipe import preset
 from blox_store.store import JobState, Store
 from tests.support.cluster import cluster
-from tests.support.latencies import measured
+from tests.support.latencies import add_latencies, measured, measurements
 from tests.support.results import claimed, made_up_result, made_up_run
 from tests.support.servers import own_postgres, own_redis
 
@@ -38,7 +38,7 @@ def test_latencies_are_measured_here_and_released(commands, tmp_path):
     assert (run["trainer"], run["dataset"], run["epochs"]) == ("latency", "cpu", 1)
     assert run["jobs"]["succeeded"] == run["total"] in (2, 3)
     with Store(f"sqlite:///{tmp_path}/blox.db") as store:
-        found = store.measurements.all(1)
+        found = measurements(store, 1)
         store.static.add_architectures(preset("digits").shape, [(3, 30, 60)])
         trained = made_up_run(store, indices=(3,))
         store.results.complete(claimed(store, trained, 3), made_up_result(5))
@@ -58,7 +58,7 @@ def test_one_device_has_one_protocol(commands):
 
 def test_latencies_of_a_release_are_not_mixed_with_ones_own(commands, tmp_path):
     with Store(f"sqlite:///{tmp_path}/blox.db", migrate=True) as store:
-        store.static.add_latencies("pixel-4", {3: 1.25})
+        add_latencies(store, "pixel-4", {3: 1.25})
     refused = commands.run(f"blox init-latency --device-name pixel-4 --indices 3 {SET}")
     assert refused.code == 1
     assert "the store has latencies on pixel-4 that came with a release" in refused.err
@@ -135,7 +135,7 @@ def test_a_queue_gives_measurements_to_workers_of_their_device_alone(tmp_path):
         assert made.store.jobs.counts(run.id)[JobState.QUEUED] == 2
         made.start("worker --gpus cpu --measure this-cpu")
         made.wait_until_ended(run)
-        assert sorted(made.store.measurements.all(run.id)) == [3, 5]
+        assert sorted(measurements(made.store, run.id)) == [3, 5]
         assert {job.state for job in made.store.jobs.matching(run.id)} == {JobState.SUCCEEDED}
         assert trainer.poll() is None
         made.stop()

@@ -25,7 +25,7 @@ from blox_store.release_folder.manifest import sha256_of
 from blox_store.store import JobState, Store, schema
 from blox_store.verify.comparison import first_difference
 from blox_store.verify.verification import verify
-from tests.support.latencies import measure_all
+from tests.support.latencies import add_latencies, measure_all
 from tests.support.releases import SHAPE, add_costs, contents, finished_run, payload
 from tests.support.results import claimed, made_up_run
 
@@ -45,7 +45,7 @@ def untouched(tmp_path_factory):
     folder = tmp_path_factory.mktemp("untouched")
     with Store(f"sqlite:///{folder}/first.db", migrate=True) as first:
         add_costs(first)
-        first.static.add_latencies("pixel-4", {3: 1.25, 7: 0.5000004})
+        add_latencies(first, "pixel-4", {3: 1.25, 7: 0.5000004})
         measure_all(first, "cpu-1", {3: True, 5: False})
         run = finished_run(first, DIGITS, indices=(3, 7))
         first.runs.add_jobs(run.id, [9, 11])
@@ -198,7 +198,7 @@ def test_other_costs_and_latencies_in_the_store_are_kept(store, ours):
 
 
 def test_other_latencies_in_the_store_are_kept(store, ours):
-    store.static.add_latencies("pixel-4", {7: 3.0})
+    add_latencies(store, "pixel-4", {7: 3.0})
     refused(store, ours, "a latency of 3.0 ms of architecture 7 on pixel-4", StoreError)
 
 

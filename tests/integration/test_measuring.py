@@ -17,7 +17,7 @@ from blox_worker.errors import DeviceBusy
 from blox_worker.job.outcome import Ending
 from blox_worker.worker.loop import train_locally
 from tests.support.job_runs import execute, make_worker
-from tests.support.latencies import measured, measuring_run
+from tests.support.latencies import identities, measured, measurements, measuring_run
 
 QUICK = replace(
     preset("torch-cpu"),
@@ -44,8 +44,8 @@ def test_a_measurement_is_stored_with_what_it_was_measured_on(store, worker):
     run = make_run(store)
     outcome = execute(store, run, worker, index=5)
     assert outcome.ending is Ending.COMPLETED
-    assert store.measurements.all(run.id) == {5: outcome.result}
-    (identity,) = store.measurements.identities(run.id)
+    assert measurements(store, run.id) == {5: outcome.result}
+    (identity,) = identities(store, run.id)
     assert identity["torch"] != "none"
     assert execute(store, run, worker, index=5) is NoClaim.ENDED
 
@@ -55,7 +55,7 @@ def test_a_stop_gives_the_job_back(store, worker):
     stop.set()
     assert execute(store, run, worker, stop=stop).ending is Ending.STOPPED
     assert store.jobs.counts(run.id)[JobState.PENDING] == 2
-    assert store.measurements.all(run.id) == {}
+    assert measurements(store, run.id) == {}
 
 
 def test_a_stop_in_the_middle_gives_the_job_back(store, worker, monkeypatch):
@@ -72,7 +72,7 @@ def test_a_stop_in_the_middle_gives_the_job_back(store, worker, monkeypatch):
     (_, job) = store.jobs.matching(run.id)
     assert (job.arch_index, job.state, job.attempts) == (5, JobState.PENDING, 0)
     assert store.jobs.attempts(run.id, 5) == []
-    assert store.measurements.all(run.id) == {}
+    assert measurements(store, run.id) == {}
 
 
 def test_a_measurement_ends_when_its_lease_is_lost(store, tmp_path, monkeypatch):
@@ -88,7 +88,7 @@ def test_a_measurement_ends_when_its_lease_is_lost(store, tmp_path, monkeypatch)
 
     monkeypatch.setattr(measuring, "ready", lambda *arguments: losing)
     assert execute(store, run, worker).ending is Ending.LEASE_LOST
-    assert store.measurements.all(run.id) == {}
+    assert measurements(store, run.id) == {}
 
 
 def test_a_worker_that_waits_for_its_device_holds_no_lease_and_can_be_stopped(store, worker):

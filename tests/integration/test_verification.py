@@ -17,6 +17,7 @@ from blox_store.release.writer import write_table
 from blox_store.store import Store
 from blox_store.verify.comparison import first_difference
 from blox_store.verify.verification import verify
+from tests.support.latencies import add_latencies
 from tests.support.releases import add_costs, finished_run
 
 DIGITS = replace(preset("digits"), epochs=2)
@@ -28,7 +29,7 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     with Store(f"sqlite:///{folder}/blox.db", migrate=True) as store:
         add_costs(store)
-        store.static.add_latencies("pixel-4", {3: 1.25})
+        add_latencies(store, "pixel-4", {3: 1.25})
         for seed in (0, 1):
             export(
                 store, finished_run(store, DIGITS, seed=seed), folder / "release", choice=Choice()

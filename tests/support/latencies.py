@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from sqlalchemy import insert, select
 
 from blox_core.latency import (
     LATENCY,
@@ -16,7 +18,8 @@ from blox_core.latency import (
     predictor,
     preset,
 )
-from blox_store.store import Run, Store
+from blox_store.store import Run, Store, schema
+from blox_store.store.latencies.devices import device_identities
 
 PROTOCOL = preset("torch-cpu")
 IDENTITY = DeviceIdentity(
@@ -77,3 +80,36 @@ def measure_all(store: Store, device: str, stable: Mapping[int, bool]) -> Run:
         measurement = measured(stable=is_stable)
         store.measurements.complete(run, lease, measurement, identity=IDENTITY)
     return run
+
+
+def add_latencies(store: Store, device: str, latencies_ms: Mapping[int, float]) -> None:
+    """Put latencies into a store of which nobody knows how they were measured."""
+    rows = [
+        {"device": device, "arch_index": index, "latency_ms": latency_ms}
+        for index, latency_ms in latencies_ms.items()
+    ]
+    with store._database.write() as connection:
+        connection.execute(insert(schema.latencies), rows)
+
+
+def measurements(store: Store, run_id: int) -> dict[int, LatencyMeasurement]:
+    """Return the measurements of a run by arch index."""
+    rows = select(schema.measurements).filter_by(run_id=run_id).order_by("arch_index")
+    with store._database.read() as connection:
+        return {
+            row.arch_index: LatencyMeasurement(
+                median_ms=row.median_ms,
+                iqr_ms=row.iqr_ms,
+                least_ms=row.least_ms,
+                runs=row.timed_runs,
+                warm_up_runs=row.warm_up_runs,
+                stable=row.is_stable,
+            )
+            for row in connection.execute(rows)
+        }
+
+
+def identities(store: Store, run_id: int) -> list[dict[str, Any]]:
+    """Return on what the latencies of a run were measured, each once."""
+    with store._database.read() as connection:
+        return device_identities(connection, run_id)

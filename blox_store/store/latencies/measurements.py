@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from blox_core.latency import LatencyMeasurement, deciding_facts
 from blox_store.errors import DeviceDiffers, StoreError
@@ -15,8 +14,6 @@ from blox_store.store.jobs.leases import finish
 from blox_store.store.latencies.devices import device_identities
 from blox_store.store.results.written import Written, environment_id
 from blox_store.store.values import JobState, Lease, Run
-
-_MEASUREMENTS = schema.measurements.c
 
 
 class Measurements(Written):
@@ -58,21 +55,6 @@ class Measurements(Written):
         with self._database.read() as connection:
             _refuse_another(connection, run, identity)
 
-    def all(self, run_id: int) -> dict[int, LatencyMeasurement]:
-        """Return the measurements of a run by arch index."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                select(schema.measurements)
-                .filter_by(run_id=run_id)
-                .order_by(_MEASUREMENTS.arch_index)
-            )
-            return {row.arch_index: _measurement(row) for row in rows}
-
-    def identities(self, run_id: int) -> list[dict[str, Any]]:
-        """Return on what the latencies of a run were measured, each once."""
-        with self._database.read() as connection:
-            return device_identities(connection, run_id)
-
 
 def _device_id(connection: Connection, run: Run, identity: Mapping[str, Any]) -> int:
     """Return the id of an identity, which is stored if it is new; the first decides on the device.
@@ -107,13 +89,5 @@ def _refuse_known(connection: Connection, device: str, arch_index: int) -> None:
 
 
 def _row(measurement: LatencyMeasurement) -> dict[str, Any]:
-    return {_column(name): value for name, value in measurement.to_dict().items()}
-
-
-def _measurement(row: Row[Any]) -> LatencyMeasurement:
-    names = [field.name for field in fields(LatencyMeasurement)]
-    return LatencyMeasurement.from_dict({name: getattr(row, _column(name)) for name in names})
-
-
-def _column(field: str) -> str:
-    return {"runs": "timed_runs", "stable": "is_stable"}.get(field, field)
+    columns = {"runs": "timed_runs", "stable": "is_stable"}
+    return {columns.get(name, name): value for name, value in measurement.to_dict().items()}

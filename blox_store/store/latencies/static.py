@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from blox_core.recipe import ModelShape
 from blox_store.errors import StoreError
@@ -34,15 +34,6 @@ class StaticInfo(StorePart):
                 select(func.count()).select_from(schema.architectures).filter_by(**shape.to_dict())
             )
             return connection.execute(count).scalar_one()
-
-    def add_latencies(self, device: str, latencies_ms: Mapping[int, float]) -> None:
-        """Store the latencies of architectures on a device, in milliseconds."""
-        rows: list[dict[str, Any]] = [
-            {"device": device, "arch_index": index, "latency_ms": latency_ms}
-            for index, latency_ms in latencies_ms.items()
-        ]
-        with self._database.write() as connection:
-            connection.execute(insert(schema.latencies), rows)
 
     def add_known(
         self,

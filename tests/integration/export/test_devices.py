@@ -10,7 +10,7 @@ from blox_store.export.exporter import export
 from blox_store.report.page import report_page
 from blox_store.verify.verification import verify
 from tests.support.exports import finish_all, manifest_of
-from tests.support.latencies import IDENTITY, PROTOCOL, measure_all
+from tests.support.latencies import IDENTITY, PROTOCOL, add_latencies, measure_all
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def device(store):
 
 def test_the_manifest_and_the_card_have_protocol_and_hardware(store, run, out, device):
     finish_all(store, run)
-    store.static.add_latencies("ingested", {3: 1.0})
+    add_latencies(store, "ingested", {3: 1.0})
     export(store, run, out, choice=Choice(), formats=["blox"])
     assert manifest_of(out)["devices"] == [
         {

@@ -27,13 +27,14 @@ from tests.support.exports import (
     manifest_of,
     names,
 )
+from tests.support.latencies import add_latencies
 from tests.support.releases import contents
 from tests.support.results import ENVIRONMENT, claimed, made_up_run
 
 
 def test_a_release_holds_what_is_in_the_store(store, run, out):
     finish_all(store, run)
-    store.static.add_latencies("pixel-4", {3: 1.25, 7: 0.5000004})
+    add_latencies(store, "pixel-4", {3: 1.25, 7: 0.5000004})
     report = export(store, run, out, choice=Choice())
     assert report.architectures == 3
     assert (report.diverged, report.failed, report.unfinished) == ((), (), ())
@@ -287,7 +288,7 @@ def test_all_losses_that_the_store_holds(store, run, out):
 
 def test_a_latency_above_what_version_1_holds(store, run, out):
     finish_all(store, run)
-    store.static.add_latencies("slow", {3: 16.7772156, 7: 1.25})
+    add_latencies(store, "slow", {3: 16.7772156, 7: 1.25})
     export(store, run, out, formats=ALL_FORMATS, choice=Choice())
     assert verify(out).faults == ()
     for format in ALL_FORMATS:
@@ -299,7 +300,7 @@ def test_a_latency_above_what_version_1_holds(store, run, out):
 def test_a_range_of_architectures(store, run, out):
     finish(store, run, 3)
     finish(store, run, 5)
-    store.static.add_latencies("pixel-4", {3: 1.25, 5: 2.5, 6: 3.5})
+    add_latencies(store, "pixel-4", {3: 1.25, 5: 2.5, 6: 3.5})
     report = export(store, run, out, choice=Choice(indices=range(5, 7)))
     assert (report.architectures, report.unfinished) == (1, ())
     d = blox.from_folder(out)

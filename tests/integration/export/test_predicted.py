@@ -21,7 +21,13 @@ from blox_store.export.latencies import completed
 from blox_store.ingest.incoming import IncomingRelease
 from blox_store.verify.verification import verify
 from tests.support.exports import finish_all, manifest_of
-from tests.support.latencies import PROTOCOL, made_up_predictor, measure_all, measuring_run
+from tests.support.latencies import (
+    PROTOCOL,
+    add_latencies,
+    made_up_predictor,
+    measure_all,
+    measuring_run,
+)
 
 MEASURED = fitting_sample(2, seed=3)
 LATENCIES_MS = made_up_predictor(deviation=0.1).all_ms()
@@ -38,7 +44,7 @@ def measured(store, run):
     """A finished run, and the latencies of 90 architectures on a device."""
     finish_all(store, run)
     latencies = dict(zip(MEASURED, LATENCIES_MS[MEASURED].tolist(), strict=True))
-    store.static.add_latencies("cpu", latencies)
+    add_latencies(store, "cpu", latencies)
     return {index: round(value, 6) for index, value in latencies.items()}
 
 
@@ -51,7 +57,7 @@ def test_without_asking_there_are_measured_ones_alone(store, run, out, measured)
 
 
 def test_all_others_are_predicted_and_header_and_manifest_say_so(store, run, out, measured):
-    store.static.add_latencies("gpu-all", dict.fromkeys(range(SPACE_SIZE), 2.0))
+    add_latencies(store, "gpu-all", dict.fromkeys(range(SPACE_SIZE), 2.0))
     export(store, run, out, choice=Choice(predicted=True), formats=["blox", "csv"])
     assert verify(out).faults == ()
     for extension in ("blox", "csv"):
@@ -122,7 +128,7 @@ def test_a_store_takes_no_predictions(store, run, out, measured):
 
 
 def test_a_device_without_enough_is_left_as_it_is_measured(store, run, out, measured, database_url):
-    store.static.add_latencies("few", {3: 1.0, 5: 2.0})
+    add_latencies(store, "few", {3: 1.0, 5: 2.0})
     options = ["--out", str(out), "--predicted", "--formats", "blox", "--database", database_url]
     ended = CliRunner().invoke(command, options, catch_exceptions=False)
     assert (
@@ -139,7 +145,7 @@ def test_a_device_without_enough_is_left_as_it_is_measured(store, run, out, meas
 
 def test_what_can_be_done_depends_on_who_has_measured(store, run, out):
     finish_all(store, run)
-    store.static.add_latencies("ingested", {3: 1.0, 5: 2.0})
+    add_latencies(store, "ingested", {3: 1.0, 5: 2.0})
     measure_all(store, "here", {3: True})
     message = (
         r"latencies on here cannot be predicted: .* 'blox init-latency --device-name here' .*; "

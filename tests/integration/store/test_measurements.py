@@ -9,7 +9,15 @@ from sqlalchemy import select
 from blox_core.latency import LATENCY_REVISION, preset
 from blox_store.errors import DeviceDiffers, LeaseLost, StoreError
 from blox_store.store import JobState, MeasuredDevice, schema
-from tests.support.latencies import IDENTITY, PROTOCOL, measured, measuring_run
+from tests.support.latencies import (
+    IDENTITY,
+    PROTOCOL,
+    add_latencies,
+    identities,
+    measured,
+    measurements,
+    measuring_run,
+)
 from tests.support.store_jobs import LONG_S, OTHER_HOST, SHORT_S, A, expire, job, schedule, start
 
 GPU = IDENTITY | {"name": "a GPU", "driver": "570.86", "cuda": "13.0", "cudnn": "91900"}
@@ -37,8 +45,8 @@ def test_a_measurement_comes_back_and_is_a_latency_of_the_device(store, measurin
     store.measurements.complete(
         measuring, claim(store, measuring, 5), measured(), identity=IDENTITY
     )
-    assert store.measurements.all(measuring.id) == {5: measured()}
-    assert store.measurements.identities(measuring.id) == [IDENTITY]
+    assert measurements(store, measuring.id) == {5: measured()}
+    assert identities(store, measuring.id) == [IDENTITY]
     assert latencies(store) == {5: 3.5}
     ended = job(store, measuring, 5)
     assert (ended.state, ended.epoch) == (JobState.SUCCEEDED, 1)
@@ -87,7 +95,7 @@ def test_a_device_outlives_what_decides_nothing_and_each_identity_is_kept(
     store.measurements.complete(measuring, claim(store, measuring, 3), measured(), identity=first)
     store.measurements.check_device(measuring, second)
     store.measurements.complete(measuring, claim(store, measuring, 5), measured(), identity=second)
-    assert store.measurements.identities(measuring.id) == [first, second]
+    assert identities(store, measuring.id) == [first, second]
     assert devices(store)[0].identities == (first, second)
 
 
@@ -117,7 +125,7 @@ def test_of_two_machines_that_end_at_once_one_is_refused(store, measuring):
     with ThreadPoolExecutor(2) as pool:
         written = list(pool.map(complete, leases, (2, 4)))
     assert sorted(written) == [False, True]
-    assert len(store.measurements.identities(measuring.id)) == len(latencies(store)) == 1
+    assert len(identities(store, measuring.id)) == len(latencies(store)) == 1
 
 
 def test_a_release_adds_nothing_to_a_device_that_is_measured_here(store, measuring):
@@ -151,7 +159,7 @@ def test_a_lease_that_was_lost_writes_nothing(store, measuring):
 
 
 def test_a_latency_that_a_release_gave_is_not_overwritten(store, measuring):
-    store.static.add_latencies("cpu-1", {3: 1.0})
+    add_latencies(store, "cpu-1", {3: 1.0})
     lease = claim(store, measuring, 3)
     with pytest.raises(StoreError, match="measure under another --device-name"):
         store.measurements.complete(measuring, lease, measured(), identity=IDENTITY)

@@ -8,7 +8,7 @@ from blox_core.latency import preset as protocol_of
 from blox_core.recipe import preset
 from blox_store.errors import RunNotFound, StoreError
 from blox_store.store import JobState, Store
-from tests.support.latencies import measuring_run
+from tests.support.latencies import add_latencies, measuring_run
 from tests.support.results import made_up_result
 from tests.support.store_jobs import claim, make_foreign, make_run, stored
 
@@ -139,8 +139,8 @@ def test_static_information_is_kept_by_model_shape(store):
 
 
 def test_latencies_are_kept_by_device(store):
-    store.static.add_latencies("pixel-4", {3: 1.5, 1: 2.5})
-    store.static.add_latencies("cpu", {3: 10.0})
+    add_latencies(store, "pixel-4", {3: 1.5, 1: 2.5})
+    add_latencies(store, "cpu", {3: 10.0})
     with store.snapshot() as snapshot:
         assert snapshot.devices() == ["cpu", "pixel-4"]
         assert snapshot.latencies_of(3) == {"cpu": 10.0, "pixel-4": 1.5}

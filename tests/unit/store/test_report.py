@@ -21,6 +21,7 @@ from blox_store.report.plots import CONNECTIVITIES, _cell_facts, accuracy_agains
 from blox_store.report.statistics import mean_of_seeds, pareto_front, spearman
 from blox_store.store import Store
 from tests.support.exports import finish, simulated_run
+from tests.support.latencies import add_latencies
 from tests.support.releases import SHAPE, add_costs, finished_run
 from tests.support.results import made_up_run
 
@@ -47,7 +48,7 @@ def simulated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulated")
     with Store(f"sqlite:///{folder}/blox.db", migrate=True) as store:
         store.static.add_architectures(SHAPE, [(i, 1000 + i, 2000 - i % 50) for i in INDICES])
-        store.static.add_latencies("pixel-4", {INDICES[0]: 1.25, INDICES[5]: 2.5, 9: 1.0})
+        add_latencies(store, "pixel-4", {INDICES[0]: 1.25, INDICES[5]: 2.5, 9: 1.0})
         for seed in (0, 1):
             run = simulated_run(store, seed=seed, indices=INDICES)
             choice = Choice(simulated=True)
@@ -127,9 +128,9 @@ def test_figures_are_those_of_the_release(simulated):
 def test_plots_say_which_latencies_are_predicted(store, out):
     run = finished_run(store, DIGITS)
     others = dict.fromkeys({*fitting_sample(2, seed=0)} - {3, 5, 7}, 1.0)
-    store.static.add_latencies("elsewhere", others)
-    store.static.add_latencies("some", others | {5: 1.0})
-    store.static.add_latencies("all", others | {3: 1.0, 5: 1.0, 7: 1.0})
+    add_latencies(store, "elsewhere", others)
+    add_latencies(store, "some", others | {5: 1.0})
+    add_latencies(store, "all", others | {3: 1.0, 5: 1.0, 7: 1.0})
     export(store, run, out, formats=("blox",), choice=Choice(predicted=True, indices=range(9)))
     told = {"elsewhere": "predicted", "some": "partly predicted"}
     figures = report_figures(out)

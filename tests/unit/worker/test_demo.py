@@ -16,6 +16,7 @@ from blox_worker.demo import (
     _formats,
 )
 from blox_worker.errors import DemoFailed
+from tests.support.latencies import add_latencies
 from tests.support.results import claimed, made_up_result, made_up_run
 
 
@@ -31,8 +32,8 @@ def exported(tmp_path):
     """A store, a run with one result in it, and its release."""
     with Store(f"sqlite:///{tmp_path}/store.db", migrate=True) as store:
         store.static.add_architectures(preset("digits").shape, [(3, 1, 2)])
-        store.static.add_latencies("cpu", {3: 1.2345678})
-        store.static.add_latencies("elsewhere", {9: 1.0})
+        add_latencies(store, "cpu", {3: 1.2345678})
+        add_latencies(store, "elsewhere", {9: 1.0})
         run = made_up_run(store, replace(preset("digits"), epochs=2), indices=(3,))
         store.results.complete(claimed(store, run, 3), made_up_result(2))
         release = tmp_path / "release"

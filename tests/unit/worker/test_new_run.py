@@ -9,7 +9,7 @@ from blox_core.latency import LATENCY_REVISION
 from blox_store.errors import StoreError
 from blox_store.store import Store
 from blox_worker.new_run import make_measuring_run
-from tests.support.latencies import PROTOCOL, measuring_run
+from tests.support.latencies import PROTOCOL, add_latencies, measuring_run
 
 
 @pytest.fixture
@@ -47,6 +47,6 @@ def test_another_revision_is_no_matter_of_options(store, monkeypatch, protocol):
 
 
 def test_latencies_of_a_release_keep_their_name(store):
-    store.static.add_latencies("cpu-1", {3: 1.0})
+    add_latencies(store, "cpu-1", {3: 1.0})
     with pytest.raises(StoreError, match="latencies on cpu-1 that came with a release; measure"):
         make(store)

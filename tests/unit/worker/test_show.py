@@ -21,7 +21,7 @@ from blox_worker.commands.release.show import show
 from blox_worker.new_run import make_measuring_run
 from blox_worker.show.cell_text import cell_lines
 from tests.support.exports import simulated_run
-from tests.support.latencies import measure_all
+from tests.support.latencies import add_latencies, measure_all
 from tests.support.releases import add_costs, finished_run
 
 CELLS = [Architecture(number).cells[0] for number in range(DISTINCT_CELLS)]
@@ -177,7 +177,7 @@ def test_a_picture_without_matplotlib(monkeypatch):
 def store(sqlite_url):
     with Store(sqlite_url, migrate=True) as opened:
         add_costs(opened)
-        opened.static.add_latencies("pixel-4", {3: 1.25})
+        add_latencies(opened, "pixel-4", {3: 1.25})
         yield opened
 
 
@@ -233,7 +233,7 @@ def partly_predicted(store, tmp_path):
     run = finished_run(store, DIGITS)
     sample = dict.fromkeys({*fitting_sample(1, seed=0), 3} - {7}, True)
     measure_all(store, "cpu", sample | {5: False})
-    store.static.add_latencies("pixel-4", dict.fromkeys([0, 1, 2, *range(4, 10)], 1.5))
+    add_latencies(store, "pixel-4", dict.fromkeys([0, 1, 2, *range(4, 10)], 1.5))
     chosen = Choice(predicted=True, indices=range(10))
     export(store, run, tmp_path / "r", formats=("blox",), choice=chosen)
     return tmp_path / "r"
