@@ -12,12 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-from blox_store.release.columns.rounding import round_decimals
 
 # From the array that a column holds to another one, or to one of its items.
 ArrayChange: TypeAlias = Callable[[NDArray[Any]], Any]
@@ -26,6 +24,9 @@ MILLION = 1_000_000
 ACCURACY_DECIMALS = 3
 _LARGEST_TABLE = 2**16  # images; columns of more, which no published file has, do without
 TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 45_000, 5_000, 10_000
+# Below it a product of a double is off by less than half of _NEAR, so a tie cannot be missed.
+_LARGEST_SCALED: Final = 2.0**32
+_NEAR: Final = 1e-6
 
 
 def images_of(column: str) -> int:
@@ -54,6 +55,22 @@ def _percentages(counts: NDArray[Any], images: int) -> NDArray[np.float64]:
     return round_decimals(counts / images * 100, ACCURACY_DECIMALS)
 
 
+def round_decimals(values: NDArray[np.float64], decimals: int) -> NDArray[np.float64]:
+    """Return `round(value, decimals)` of every double, equal to the last bit.
+
+    A quotient of a whole number and a power of ten is the double of that decimal number, which is
+    what Python gives. Only where the product by the power of ten is close to a tie, or is large or
+    not finite, Python itself is asked (3.5e-6 is below the tie, its product by a million on it).
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        scaled = np.asarray(values) * 10.0**decimals
+        is_clear = np.abs(np.abs(scaled - np.rint(scaled)) - 0.5) > _NEAR
+    rounded: NDArray[np.float64] = np.rint(scaled) / 10.0**decimals
+    doubtful = ~(is_clear & (np.abs(scaled) < _LARGEST_SCALED))
+    rounded[doubtful] = [round(value, decimals) for value in values[doubtful].tolist()]
+    return rounded
+
+
 class Column(ABC):
     """One column of a table."""
 
@@ -73,22 +90,34 @@ class Column(ABC):
     def array(self) -> NDArray[Any]:
         """Return the array that holds the items; of a ragged column the items of all its lists."""
 
+    def lengths(self) -> NDArray[np.int64] | None:
+        """Return the number of items in each row, None where rows hold no lists."""
+        return None
+
     def value(self, row: int) -> Any:
         """Return the plain Python value of one row."""
         return self.take(slice(row, row + 1)).values()[0]
 
 
+class ArrayColumn(Column):
+    """A column that one array holds, with an item or a list of items a row."""
+
+    def __len__(self) -> int:
+        return len(self.array())
+
+    def take(self, rows: NDArray[np.integer[Any]] | slice) -> Self:
+        return self.holding(self.array()[rows])
+
+    def holding(self, array: NDArray[Any]) -> Self:
+        """Return the column that is as this one but for its array."""
+        return type(self)(array)  # type: ignore[call-arg]  # what most of them are made of
+
+
 @dataclass(frozen=True, eq=False)
-class HashColumn(Column):
+class HashColumn(ArrayColumn):
     """Model hashes: uint8 (rows, 16), in the order in which their hex digits are shown."""
 
     digests: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.digests)
-
-    def take(self, rows: NDArray[np.integer[Any]] | slice) -> HashColumn:
-        return HashColumn(self.digests[rows])
 
     def array(self) -> NDArray[Any]:
         return self.digests
@@ -99,16 +128,10 @@ class HashColumn(Column):
 
 
 @dataclass(frozen=True, eq=False)
-class IntColumn(Column):
+class IntColumn(ArrayColumn):
     """Unsigned integers: uint32, or uint64 where that is too small; (rows,) or (rows, k)."""
 
     data: NDArray[np.unsignedinteger[Any]]
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def take(self, rows: NDArray[np.integer[Any]] | slice) -> IntColumn:
-        return IntColumn(self.data[rows])
 
     def array(self) -> NDArray[Any]:
         return self.data
@@ -117,20 +140,24 @@ class IntColumn(Column):
         return list(self.data.tolist())
 
 
-class NumberColumn(Column):
+class NumberColumn(ArrayColumn):
     """A column of doubles, however it is held."""
 
     @abstractmethod
     def floats(self) -> NDArray[np.float64]:
         """Return the doubles, (rows,) or (rows, k)."""
 
-    @abstractmethod
-    def apply(self, change: ArrayChange) -> NumberColumn:
+    def apply(self, change: ArrayChange) -> Self:
         """Return the column that holds `change` of what this one holds.
 
         What is held, counts or millionths, stands in the order of the doubles, so that a selection
         or a maximum is taken without decoding the rest.
         """
+        return self.holding(change(self.array()))
+
+    def lengths(self) -> NDArray[np.int64] | None:
+        rows, *width = self.array().shape
+        return np.full(rows, width[0], np.int64) if width else None
 
     def values(self) -> list[Any]:
         return list(self.floats().tolist())
@@ -143,17 +170,11 @@ class CountColumn(NumberColumn):
     counts: NDArray[np.uint16] | NDArray[np.uint32]
     images: int
 
-    def __len__(self) -> int:
-        return len(self.counts)
-
-    def take(self, rows: NDArray[np.integer[Any]] | slice) -> CountColumn:
-        return CountColumn(self.counts[rows], self.images)
-
     def array(self) -> NDArray[Any]:
         return self.counts
 
-    def apply(self, change: ArrayChange) -> CountColumn:
-        return CountColumn(change(self.counts), self.images)
+    def holding(self, array: NDArray[Any]) -> CountColumn:
+        return CountColumn(array, self.images)
 
     def floats(self) -> NDArray[np.float64]:
         if self.images > _LARGEST_TABLE:
@@ -167,17 +188,8 @@ class MillionthsColumn(NumberColumn):
 
     millionths: NDArray[np.uint32]
 
-    def __len__(self) -> int:
-        return len(self.millionths)
-
-    def take(self, rows: NDArray[np.integer[Any]] | slice) -> MillionthsColumn:
-        return MillionthsColumn(self.millionths[rows])
-
     def array(self) -> NDArray[Any]:
         return self.millionths
-
-    def apply(self, change: ArrayChange) -> MillionthsColumn:
-        return MillionthsColumn(change(self.millionths))
 
     def floats(self) -> NDArray[np.float64]:
         return self.millionths / np.float64(MILLION)
@@ -189,24 +201,15 @@ class FloatColumn(NumberColumn):
 
     data: NDArray[np.float64]
 
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def take(self, rows: NDArray[np.integer[Any]] | slice) -> FloatColumn:
-        return FloatColumn(self.data[rows])
-
     def array(self) -> NDArray[Any]:
         return self.data
-
-    def apply(self, change: ArrayChange) -> FloatColumn:
-        return FloatColumn(change(self.data))
 
     def floats(self) -> NDArray[np.float64]:
         return self.data
 
 
 @dataclass(frozen=True, eq=False)
-class StringColumn(Column):
+class StringColumn(ArrayColumn):
     """Strings, each distinct one held once: `strings[codes[row]]`, codes uint32 (rows,)."""
 
     codes: NDArray[np.uint32]
@@ -219,33 +222,24 @@ class StringColumn(Column):
         held = np.fromiter((codes[text] for text in values), np.uint32, len(values))
         return cls(held, tuple(codes))
 
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def take(self, rows: NDArray[np.integer[Any]] | slice) -> StringColumn:
-        return StringColumn(self.codes[rows], self.strings)
-
     def array(self) -> NDArray[Any]:
         return self.codes
+
+    def holding(self, array: NDArray[Any]) -> StringColumn:
+        return StringColumn(array, self.strings)
 
     def values(self) -> list[str]:
         return [self.strings[code] for code in self.codes.tolist()]
 
 
 @dataclass(frozen=True, eq=False)
-class ArchColumn(Column):
+class ArchColumn(ArrayColumn):
     """Arch vectors: uint8 (rows, 3), one byte a cell.
 
     `((op1 * 3 + op2) << 3) | prev << 2 | input << 1 | skip` for `[[op1], [op2, prev, input, skip]]`.
     """
 
     cells: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.cells)
-
-    def take(self, rows: NDArray[np.integer[Any]] | slice) -> ArchColumn:
-        return ArchColumn(self.cells[rows])
 
     def array(self) -> NDArray[Any]:
         return self.cells
@@ -273,6 +267,9 @@ class RaggedColumn(Column):
 
     def array(self) -> NDArray[Any]:
         return self.items.array()
+
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets)
 
     def values(self) -> list[Any]:
         items, bounds = self.items.values(), self.offsets.tolist()

@@ -7,7 +7,6 @@ from itertools import chain
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blox_store.release.columns.columns import (
     ArchColumn,
@@ -65,7 +64,7 @@ def _joined_numbers(columns: Sequence[Column]) -> Column:
     widths = {column.array().shape[1:] for column in numbers}
     if len(numbers) == len(columns) and len(widths) == 1:
         return _concatenated(numbers)
-    lengths = np.concatenate([_lengths(column) for column in columns])
+    lengths = np.concatenate([column.lengths() for column in columns])
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     return RaggedColumn(offsets, _concatenated([_items(column) for column in columns]))
 
@@ -76,12 +75,6 @@ def _concatenated(columns: Sequence[NumberColumn]) -> NumberColumn:
     if millionths := _all_of(MillionthsColumn, columns):
         return MillionthsColumn(np.concatenate([column.millionths for column in millionths]))
     return FloatColumn(np.concatenate([column.floats() for column in columns]))
-
-
-def _lengths(column: Column) -> NDArray[np.int64]:
-    if isinstance(column, RaggedColumn):
-        return np.diff(column.offsets)
-    return np.full(len(column), column.array().shape[1], np.int64)
 
 
 def _items(column: Column) -> NumberColumn:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_store.release.columns import Column, NumberColumn, RaggedColumn
+from blox_store.release.columns import Column, RaggedColumn
 from blox_store.release.rows import refusal
 
 
@@ -26,19 +24,6 @@ class BlockColumn:
         """The column's items: of all its lists, where they are unequal, one after the other."""
         return self.column.items if isinstance(self.column, RaggedColumn) else self.column
 
-    @property
-    def is_list(self) -> bool:
-        """Whether a row holds a list."""
-        is_matrix = isinstance(self.column, NumberColumn) and self.column.array().ndim > 1
-        return is_matrix or isinstance(self.column, RaggedColumn)
-
-    def lengths(self) -> NDArray[np.int64]:
-        """Return the number of items in each row."""
-        if isinstance(self.column, RaggedColumn):
-            return np.diff(self.column.offsets)
-        width = self.column.array().shape[1] if self.is_list else 1
-        return np.full(len(self.column), width, np.int64)
-
     def with_items(self, items: Column) -> Column:
         """Return the column with other items in the same lists."""
         if isinstance(self.column, RaggedColumn):
@@ -51,16 +36,13 @@ class BlockColumn:
             row = int(np.argmax(bad))
             raise refusal(self.first_row + row, self.name, self.column.value(row), allowed)
 
-    def refuse_items(
-        self, bad: NDArray[np.bool_], allowed: str, values: Callable[[], NDArray[Any]]
-    ) -> None:
-        """Raise `NotEncodable` for the first item of which `bad` is true; `values` shows them."""
+    def refuse_items(self, bad: NDArray[np.bool_], allowed: str) -> None:
+        """Raise `NotEncodable` for the first item of which `bad` is true, if there is one."""
         if bad.any():
             item = int(np.argmax(bad))
-            value = values().ravel()[item]
-            plain = value.item() if isinstance(value, np.generic) else value
+            value = self.items.array().ravel()[item].item()
             row = self.first_row + self._row_of(item, bad.size)
-            raise refusal(row, self.name, plain, allowed)
+            raise refusal(row, self.name, value, allowed)
 
     def _row_of(self, item: int, items: int) -> int:
         if isinstance(self.column, RaggedColumn):

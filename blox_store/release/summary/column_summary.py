@@ -5,7 +5,6 @@ Whatever fits takes a type of version 1; a column that does not takes one of ver
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -72,7 +71,7 @@ class _Range:
         return not values.size or self.low <= other.low <= other.high <= self.high
 
 
-class ColumnSummary(ABC):
+class ColumnSummary:
     """What has been seen of the column `name` so far."""
 
     classes: tuple[type[Column], ...]  # what may hold its items
@@ -84,10 +83,13 @@ class ColumnSummary(ABC):
 
     def add(self, block: BlockColumn) -> None:
         """Take note of a block; raise `NotEncodable` for what no type of the column holds."""
-        if block.is_list != self.shape.is_list or not isinstance(block.items, self.classes):
+        lengths = block.column.lengths()
+        is_list = lengths is not None
+        if is_list != self.shape.is_list or not isinstance(block.items, self.classes):
             got = type(block.items).__name__
             raise NotEncodable(f"column {self.name} must be {self.shape}, got a {got}")
-        lengths = block.lengths()
+        if lengths is None:
+            lengths = np.ones(len(block.column), np.int64)
         block.refuse_rows(lengths > MAX_LIST, f"a list of at most {MAX_LIST} items")
         found, rows = np.unique(lengths, return_counts=True)
         self._rows_of_length.update(dict(zip(found.tolist(), rows.tolist(), strict=True)))
@@ -113,11 +115,12 @@ class ColumnSummary(ABC):
             raise NotEncodable(f"column {self.name} holds other values than when it was summed up")
         return block.with_items(items)
 
-    @abstractmethod
-    def _add_items(self, block: BlockColumn) -> None: ...
+    def _add_items(self, block: BlockColumn) -> None:
+        """Take note of the items; of hashes there is nothing to be noted."""
 
-    @abstractmethod
-    def _item_type(self) -> ColumnType: ...
+    def _item_type(self) -> ColumnType:
+        """Return the type of an item; hashes and cells have one alone."""
+        return ColumnType(kind=self.shape.kind)
 
     def _fitted_items(self, items: Any, kind: Kind) -> Column | None:
         """Return items as the type has them, None if it does not hold them."""
@@ -128,22 +131,13 @@ class ColumnSummary(ABC):
 class _Hashes(ColumnSummary):
     classes = (HashColumn,)
 
-    def _add_items(self, block: BlockColumn) -> None:
-        pass
-
-    def _item_type(self) -> ColumnType:
-        return ColumnType(kind="hash")
-
 
 class _Archs(ColumnSummary):
     classes = (ArchColumn,)
 
     def _add_items(self, block: BlockColumn) -> None:
         cells = block.items.array()
-        block.refuse_items(cells >= RAW_CELLS, f"a cell below {RAW_CELLS}", lambda: cells)
-
-    def _item_type(self) -> ColumnType:
-        return ColumnType(kind="arch")
+        block.refuse_items(cells >= RAW_CELLS, f"a cell below {RAW_CELLS}")
 
 
 class _Integers(ColumnSummary):
@@ -155,7 +149,7 @@ class _Integers(ColumnSummary):
 
     def _add_items(self, block: BlockColumn) -> None:
         data = block.items.array()
-        block.refuse_items(data < 0, "an integer of 0 or more", lambda: data)
+        block.refuse_items(data < 0, "an integer of 0 or more")
         self._range.add(data)
 
     def _item_type(self) -> ColumnType:
@@ -170,11 +164,8 @@ class _Integers(ColumnSummary):
 
 class _Strings(ColumnSummary):
     classes = (StringColumn,)
-
-    def __init__(self, name: str, shape: ColumnShape) -> None:
-        super().__init__(name, shape)
-        self._text_bytes = 0
-        self._is_short = True
+    _text_bytes = 0
+    _is_short = True
 
     def _add_items(self, block: BlockColumn) -> None:
         column = block.items
@@ -215,7 +206,7 @@ class _Accuracies(ColumnSummary):
         assert isinstance(items, NumberColumn)
         if isinstance(items, CountColumn):
             bad, allowed = items.counts > items.images, f"at most {items.images} correct images"
-            block.refuse_items(bad, allowed, items.array)
+            block.refuse_items(bad, allowed)
             self._own.add(items.counts)
         if items.array().size:
             self._images.add(items.images if isinstance(items, CountColumn) else 0)
@@ -250,10 +241,7 @@ class _Losses(ColumnSummary):
     """Millionths in three bytes, else doubles."""
 
     classes = _NUMBERS
-
-    def __init__(self, name: str, shape: ColumnShape) -> None:
-        super().__init__(name, shape)
-        self._fits = True
+    _fits = True
 
     def _add_items(self, block: BlockColumn) -> None:
         items = block.items

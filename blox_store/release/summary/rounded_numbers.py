@@ -14,8 +14,8 @@ from blox_store.release.columns import (
     NumberColumn,
     accuracy_table,
 )
+from blox_store.release.columns.columns import round_decimals
 from blox_store.release.columns.exact_numbers import nearest_counts
-from blox_store.release.columns.rounding import round_decimals
 
 MAX_MILLIONTHS: Final = 0xFF_FFFF  # three bytes
 LOSS_DECIMALS: Final = 6
