@@ -8,7 +8,7 @@ from typing import Any
 from blox_core.space import NODES, OPS, SPACE_SIZE, STAGES
 from blox_store.errors import NotEncodable, ReleaseCorrupt
 from blox_store.release.columns.column_type import MAX_LIST, parse_type
-from blox_store.release.header_yaml import dump_plain, flow, load_plain
+from blox_store.release.header_yaml import Flow, dump_plain, load_plain
 from blox_store.release.known_columns import COLUMNS, DATASET_TYPES, HASH, shape_of
 from blox_store.release.names import DEVICE_NAME
 from blox_store.release.names import Kind as FileKind
@@ -92,7 +92,7 @@ def join_header(header: Mapping[str, Any]) -> bytes:
     except ReleaseCorrupt as error:
         raise NotEncodable(str(error)) from error
     shape, allowed = header["search_space"]["shape"], MAX_WRITTEN_BYTES[header["version"]]
-    for shapes in ([shape[0]] * len(shape), flow(shape)):  # aliases, as published; then fewer bytes
+    for shapes in ([shape[0]] * len(shape), Flow(shape)):  # aliases, as published; then fewer bytes
         space = dict(header["search_space"]) | {"shape": shapes}
         ordered = {key: header[key] for key in _keys_of(header)} | {"search_space": space}
         data = _BEGIN + dump_plain(ordered).encode() + _END[1:]

@@ -69,24 +69,19 @@ class _Copy:
         return value
 
 
-class _Flow(list[Any]):
-    """A list that is written in flow style, `[1, 2]`."""
+class Flow(list[Any]):
+    """A list that is written in flow style, `[1, 2]`, which takes fewer bytes."""
 
 
 class _Dumper(yaml.SafeDumper):
     pass
 
 
-def _represent_flow(dumper: yaml.SafeDumper, value: _Flow) -> yaml.Node:
+def _represent_flow(dumper: yaml.SafeDumper, value: Flow) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
 
 
-_Dumper.add_representer(_Flow, _represent_flow)
-
-
-def flow(value: list[Any]) -> list[Any]:
-    """Return the list marked to be written in flow style, which takes fewer bytes."""
-    return _Flow(value)
+_Dumper.add_representer(Flow, _represent_flow)
 
 
 def dump_plain(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from blox_store.errors import NotEncodable
 from blox_store.release.columns.column_type import ColumnType
 from blox_store.release.columns.column_type import Kind as TypeKind
 from blox_store.release.names import Kind as FileKind
@@ -114,3 +115,11 @@ def is_curve(column: str) -> bool:
 def shape_of(dataset_type: str, column: str) -> ColumnShape | None:
     """Return what a column of a kind of file holds, or None if such files have no such column."""
     return _HASH_SHAPE if column == HASH else _SHAPES[dataset_type].get(column)
+
+
+def known_shape(dataset_type: str, column: str) -> ColumnShape:
+    """Return what a column of a kind of file holds; `NotEncodable` if such files have none."""
+    shape = shape_of(dataset_type, column)
+    if shape is None:
+        raise NotEncodable(f"a file of type {dataset_type} has no column {column}")
+    return shape

@@ -24,9 +24,8 @@ from blox_store.release.columns import (
     unpack_cell,
 )
 from blox_store.release.columns.exact_numbers import accuracies, losses
-from blox_store.release.known_columns import ColumnShape, shape_of
-from blox_store.release.table import ROWS_AT_ONCE, Table
-from blox_store.release.table_builder import TableBuilder
+from blox_store.release.known_columns import ColumnShape, known_shape
+from blox_store.release.table import ROWS_AT_ONCE, Table, TableBuilder
 
 CELLS = 3  # of an architecture
 _HASH_BYTES = 16
@@ -80,9 +79,7 @@ def _check_widths(rows: Sequence[Sequence[Any]], width: int, first_row: int) -> 
 
 def column_of_values(header: Mapping[str, Any], name: str, values: list[Any]) -> Column:
     """Return the column of one plain value a row; `NotEncodable` as `table_of_rows` raises it."""
-    shape = shape_of(header["dataset_type"], name)
-    if shape is None:
-        raise NotEncodable(f"a file of type {header['dataset_type']} has no column {name}")
+    shape = known_shape(header["dataset_type"], name)
     return _column(name, shape, values, header["version"])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.space import SPACE_SIZE, indices_of_digests
+from blox_store.errors import NotEncodable, ValueRefused
 from blox_store.release.columns import Column, HashColumn
+from blox_store.release.columns.joining import joined
 
 MAX_ROWS: Final = SPACE_SIZE  # a file has one row per architecture
 # Bounds the Python values alive while a big table is read or written: 8 MB of training curves.
@@ -64,3 +66,33 @@ class Table:
     def rows(self) -> list[list[Any]]:
         """Return the rows as lists of plain Python values, in the file's order."""
         return [list(row) for row in zip(*(c.values() for c in self.columns.values()), strict=True)]
+
+
+class TableBuilder:
+    """Collects the columns of a table that is read block by block; `rows` counts the rows."""
+
+    def __init__(self, header: Mapping[str, Any]) -> None:
+        self._header = header
+        self._parts: dict[str, list[Column]] = {name: [] for name in header["columns"]}
+        self.rows = 0
+
+    def add(self, rows: int, columns: Iterable[Column]) -> None:
+        """Add a block of rows by its columns in the header's order.
+
+        A value that is refused when they are made is named by its row in the table. Raises
+        `NotEncodable` if the table has more rows than a file.
+        """
+        if self.rows + rows > MAX_ROWS:
+            raise NotEncodable(f"over {MAX_ROWS} rows; a file has at most {MAX_ROWS}")
+        try:
+            for parts, column in zip(self._parts.values(), columns, strict=True):
+                parts.append(column)
+        except ValueRefused as error:
+            raise error.further_down(self.rows) from error
+        self.rows += rows
+
+    def table(self) -> Table:
+        """Return the table of one block or more."""
+        return Table.of_file(
+            self._header, {name: joined(self._parts.pop(name)) for name in list(self._parts)}
+        )

@@ -21,7 +21,7 @@ def write_table(table: Table, path: Path, format: str) -> None:
     """Write a table that is whole in memory; see `write_blocks`."""
     summary = TableSummary(table.header)
     summary.add(table)
-    write_blocks(path, format, summary, blocks_of(table))
+    write_blocks(path, format, summary, table.blocks(_ROWS_AT_ONCE))
 
 
 def write_blocks(path: Path, format: str, summary: TableSummary, blocks: Iterable[Table]) -> None:
@@ -70,8 +70,3 @@ def _payload(summary: TableSummary, blocks: Iterable[Table]) -> Iterator[bytes]:
         yield rows
     if left:
         raise NotEncodable(f"{size - left} bytes came to be written, {size} were summed up")
-
-
-def blocks_of(table: Table) -> Iterator[Table]:
-    """Yield a table in the blocks in which `write_table` writes it."""
-    return table.blocks(_ROWS_AT_ONCE)

@@ -16,8 +16,7 @@ from blox_store.release.columns.column_type import ColumnType
 from blox_store.release.header import join_header, split_header
 from blox_store.release.known_columns import shape_of
 from blox_store.release.rows import column_of_numbers, column_of_values
-from blox_store.release.table import MAX_ROWS, Table
-from blox_store.release.table_builder import TableBuilder
+from blox_store.release.table import MAX_ROWS, Table, TableBuilder
 
 MAGIC: Final = b"PAR1"
 _HEADER_KEY: Final = b"blox"  # of the schema's metadata
@@ -93,9 +92,8 @@ def _corrupt(error: Exception) -> ReleaseCorrupt:
 def _arrow_type(pa: Any, kind: ColumnType) -> Any:
     if kind.kind == "arch":
         return pa.list_(pa.list_(pa.list_(pa.int64())))
-    items = {"int": pa.int64(), "u8": pa.uint64(), "hash": pa.string()}
-    texts = {"str": pa.string(), "text": pa.string()}
-    item = (items | texts).get(kind.kind, pa.float64())
+    texts = dict.fromkeys(("hash", "str", "text"), pa.string())
+    item = ({"int": pa.int64(), "u8": pa.uint64()} | texts).get(kind.kind, pa.float64())
     return pa.list_(item) if kind.is_list else item
 
 

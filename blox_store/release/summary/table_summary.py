@@ -9,9 +9,9 @@ from blox_store.errors import NotEncodable
 from blox_store.release.columns.column_type import ColumnType
 from blox_store.release.formats.blox_payload import PREAMBLE_BYTES
 from blox_store.release.header import VERSION
-from blox_store.release.known_columns import shape_of
+from blox_store.release.known_columns import known_shape
 from blox_store.release.summary.block_column import BlockColumn
-from blox_store.release.summary.column_summary import ColumnSummary, new_summary
+from blox_store.release.summary.column_summary import new_summary
 from blox_store.release.table import Table
 
 
@@ -20,7 +20,10 @@ class TableSummary:
 
     def __init__(self, header: Mapping[str, Any]) -> None:
         self._header = header
-        self._columns = {name: _new_column(header, name) for name in header["columns"]}
+        kind = header["dataset_type"]
+        self._columns = {
+            name: new_summary(name, known_shape(kind, name)) for name in header["columns"]
+        }
         self.rows = 0
 
     def add(self, block: Table) -> None:
@@ -74,10 +77,3 @@ class TableSummary:
             name: BlockColumn(name=name, column=column, first_row=first_row)
             for name, column in block.columns.items()
         }
-
-
-def _new_column(header: Mapping[str, Any], name: str) -> ColumnSummary:
-    shape = shape_of(header["dataset_type"], name)
-    if shape is None:
-        raise NotEncodable(f"a file of type {header['dataset_type']} has no column {name}")
-    return new_summary(name, shape)

@@ -12,7 +12,7 @@ from blox_store.release.header import (
     new_header,
     split_header,
 )
-from blox_store.release.header_yaml import dump_plain, flow, load_plain
+from blox_store.release.header_yaml import Flow, dump_plain, load_plain
 
 INFO = new_header("info") | {"format": "csv"}
 TRAINING = new_header("base", seed=0, epochs=12, dataset="cifar100") | {"format": "csv"}
@@ -202,4 +202,4 @@ def test_yaml_beyond_plain_values_is_refused(text: str, message: str) -> None:
 
 
 def test_flow_style_is_written_where_asked_for() -> None:
-    assert dump_plain({"a": flow([1, [2]]), "b": [3]}) == "a: [1, [2]]\nb:\n- 3\n"
+    assert dump_plain({"a": Flow([1, [2]]), "b": [3]}) == "a: [1, [2]]\nb:\n- 3\n"
