@@ -83,6 +83,11 @@ def index_of_graph(graph: Any) -> int | None:
         return None
 
 
+def is_whole(number: Any) -> bool:
+    """Return whether an argument is an integer, Python's or NumPy's, which True is not."""
+    return isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+
+
 def _plain(value: Any) -> Any:
     """Return arrays of objects, and arrays within, as lists of plain values."""
     if isinstance(value, _NESTS) or (hasattr(value, "__array__") and np.ndim(value)):

@@ -13,11 +13,10 @@ from blox_store.dataset.arch_argument import Arch, index_of_graph, resolve, reso
 from blox_store.dataset.benchmarking import LATENCY, BenchmarkingDataset, Devices
 from blox_store.dataset.budget import Budget, Simulated, checked_budget
 from blox_store.dataset.env_info import EnvInfoDataset
-from blox_store.dataset.file_group import FileGroup, Paths, listed, path_list
+from blox_store.dataset.file_group import FileGroup, Paths, Record, listed, path_list
 from blox_store.dataset.lazy_file import HASH, LazyFile
 from blox_store.dataset.metrics import TrainingMetrics
 from blox_store.dataset.queries.arrow_table import arrow_table, chosen_sources, joined, pandas_frame
-from blox_store.dataset.queries.full_info import FullInfo
 from blox_store.dataset.queries.ranking import Ranked, checked_count, checked_query, ranked
 from blox_store.dataset.static_info import StaticInfoDataset
 from blox_store.dataset.training import TrainingResults
@@ -170,10 +169,7 @@ class Dataset(TrainingMetrics):
         options = (seed, devices, include_static_info, include_env_info, return_dict)
         if not isinstance(index, int):
             return [self.full_info(one, *options) for one in index.tolist()]
-        info = self._info(index, *options[:-1])
-        if info is None:
-            return None
-        return info.as_dict() if return_dict else info.as_list()
+        return self._info(index, *options)
 
     def full_info_by_graph(self, graph: Any, *args: Any, **kwargs: Any) -> Any:
         """Return `full_info` of the architecture that has a graph, None if there is none.
@@ -282,10 +278,11 @@ class Dataset(TrainingMetrics):
         devices: Devices,
         static: bool | None,
         env: bool | None,
-    ) -> FullInfo | None:
+        return_dict: bool,
+    ) -> dict[str, Any] | list[Any] | None:
         chosen_seed = self._seed(seed, index)
         latencies = self._latencies(index, devices)
-        attached = {}
+        attached: dict[str, Record | None] = {}
         if static or (static is None and self.static_info is not None):
             attached["info"] = self._static().first.record(index)
         if env or (env is None and self.env_info is not None):
@@ -293,13 +290,12 @@ class Dataset(TrainingMetrics):
         training = self._training.record(index, chosen_seed)
         if training is None:
             return None
-        return FullInfo(
-            model_hash=Architecture(index).model_hash,
-            seed=chosen_seed,
-            training=training,
-            latencies=latencies,
-            attached=attached,
-        )
+        model_hash = Architecture(index).model_hash
+        if return_dict:
+            own = {"model_hash": model_hash, "seed": chosen_seed}
+            return {**training, **own, **latencies, **attached}
+        others = map(listed, (*latencies.values(), *attached.values()))
+        return [model_hash, *training.values(), chosen_seed, *others]
 
     def _latencies(self, index: int, devices: Devices) -> Mapping[str, Any]:
         if self.bench_info is None and (devices is None or devices is False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from blox_store.dataset.arch_argument import Arch, resolve_one
 from blox_store.dataset.file_group import FileGroup, Paths, path_list
@@ -40,5 +40,4 @@ class EnvInfoDataset(FileGroup[LazyFile]):
         """
         if seed not in self.files:
             raise QueryError(f"seed {seed!r}: environments of the seeds {self.seeds} are loaded")
-        record: dict[str, Any] | None = self.files[seed].record(resolve_one(arch))
-        return record
+        return self.files[seed].record(resolve_one(arch))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-import numpy as np
-
-from blox_store.dataset.arch_argument import Indices
+from blox_store.dataset.arch_argument import Indices, is_whole
 from blox_store.dataset.file_group import (
     OWN_HEADER_KEYS,
     FileGroup,
@@ -86,8 +84,7 @@ class TrainingResults:
 
     def checked_seed(self, seed: Any) -> int:
         """Return a seed as an int; raise QueryError if it is not loaded."""
-        whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-        if not whole or seed not in self.base.files:
+        if not is_whole(seed) or seed not in self.base.files:
             raise QueryError(f"seed {seed!r}: the loaded seeds are {self.seeds}")
         return int(seed)
 

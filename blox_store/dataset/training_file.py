@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_store.dataset.arch_argument import Indices
+from blox_store.dataset.arch_argument import Indices, is_whole
 from blox_store.dataset.lazy_file import ABSENT, LazyFile
 from blox_store.errors import QueryError, ReleaseMismatch
 from blox_store.release.columns import NumberColumn
@@ -131,7 +131,6 @@ class TrainingFile(LazyFile):
 
     def checked_epoch(self, epoch: int) -> int:
         """Return an epoch; raise QueryError unless it is an integer from 1 to the last one."""
-        whole = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool)
-        if not whole or not 1 <= epoch <= self.epochs:
+        if not is_whole(epoch) or not 1 <= epoch <= self.epochs:
             raise QueryError(f"epoch {epoch!r}: an integer from 1 to {self.epochs} is allowed")
         return int(epoch)

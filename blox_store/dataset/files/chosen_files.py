@@ -1,15 +1,18 @@
-"""The files of a release folder, and which of them answer a request."""
+"""Opening a release by its folder: the files in it, and which of them answer a request."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from blox_store.dataset.arch_argument import is_whole
 from blox_store.dataset.benchmarking import Devices
+from blox_store.dataset.dataset import Dataset
 from blox_store.errors import QueryError, ReleaseMismatch, ReleaseMissing
 from blox_store.release.names import ALL_FORMATS, Kind, ReleaseFile, is_pending, scan_folder
 from blox_store.release_folder.contents import Content, check_name, content_of, stem
@@ -26,6 +29,44 @@ def default_formats() -> tuple[str, ...]:
     Parquet is among them where pyarrow is installed; pickle is not, for it has to be asked for.
     """
     return ("blox", _PARQUET, "csv") if _reads_parquet() else ("blox", "csv")
+
+
+def from_folder(
+    folder: str | PathLike[str],
+    extended: bool = False,
+    seeds: Seeds = None,
+    devices: Devices = None,
+    include_static_info: bool = False,
+    include_env_info: bool = False,
+    validate_data: bool = True,
+    preferred_ext: Formats | None = None,
+    *,
+    rng: np.random.Generator | int | None = None,
+) -> Dataset:
+    """Open the release in a folder.
+
+    `seeds`: one, several, or None for all. `devices`: one name, several, None for all that are
+    there, or False for none. `preferred_ext`: the formats to read, the preferred one first, with or
+    without the dot; if None, `.blox`, `.parquet` where pyarrow is installed, and `.csv`.
+    `validate_data` and `rng` as of `Dataset`.
+
+    Raises ReleaseMissing for whatever was asked for and is not there, QueryError for an argument
+    that is not allowed, ReleaseMismatch for a file whose header contradicts its name, and what
+    `Dataset` raises.
+    """
+    release = ReleaseFolder(Path(folder), preferred_ext)
+    kinds: list[Kind] = ["base"]
+    kinds += ["ext"] if extended else []
+    kinds += ["env"] if include_env_info else []
+    wanted: list[Content] = [(kind, seed) for kind in kinds for seed in release.seeds(seeds)]
+    wanted += [("bench", device) for device in release.devices(devices)]
+    wanted += [("info", None)] if include_static_info else []
+    paths = release.paths(wanted, check_names=validate_data)
+
+    def of(*kinds: Kind) -> list[Path]:
+        return [path for (kind, _), path in paths.items() if kind in kinds]
+
+    return Dataset(of("base", "ext"), of("bench"), of("info"), of("env"), validate_data, rng=rng)
 
 
 class ReleaseFolder:
@@ -47,7 +88,7 @@ class ReleaseFolder:
                 f"{folder} holds a mixture of two releases, for an export was interrupted while it "
                 "replaced the files; export into it again"
             )
-        if not self._names("base"):
+        if not any(kind == "base" for kind, _ in self.files):
             bases = [content for content in self.other_formats if content[0] == "base"]
             raise self._missing(["blox-base-* file"], bases)
 
@@ -62,9 +103,6 @@ class ReleaseFolder:
     def _rank(self, file: ReleaseFile) -> int:
         return self.formats.index(file.format)
 
-    def _names(self, kind: Kind) -> list[Any]:
-        return sorted(name for of, name in self.files if of == kind)
-
     def _all_names(self, kind: Kind) -> list[Any]:
         """Return the names of all files of a kind, those of formats that are not read too."""
         return sorted({name for of, name in (*self.files, *self.other_formats) if of == kind})
@@ -75,7 +113,7 @@ class ReleaseFolder:
             return self._all_names("base")
         chosen = np.ravel(seeds).tolist() if isinstance(seeds, np.ndarray) else seeds
         chosen = list(chosen) if isinstance(chosen, Sequence) else [chosen]
-        if not chosen or not all(_is_whole(seed) for seed in chosen):
+        if not chosen or not all(is_whole(seed) for seed in chosen):
             raise QueryError(
                 f"seeds {seeds!r}: an integer, some integers, or None for all is allowed"
             )
@@ -151,7 +189,3 @@ def dotted(formats: Iterable[str]) -> str:
 
 def _reads_parquet() -> bool:
     return find_spec("pyarrow") is not None
-
-
-def _is_whole(seed: Any) -> bool:
-    return isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)

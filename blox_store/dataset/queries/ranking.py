@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from blox_store.dataset.arch_argument import is_whole
 from blox_store.errors import QueryError
 
 # Queries by which architectures are ranked, by whether a larger value is the better one.
@@ -36,7 +37,7 @@ class Ranked(NamedTuple):
 
 def checked_count(k: Any) -> int:
     """Return a number of architectures; raise QueryError unless it is an integer of 0 or more."""
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 0:
+    if not is_whole(k) or k < 0:
         raise QueryError(f"the best {k!r} architectures: an integer of 0 or more is allowed")
     return int(k)
 
