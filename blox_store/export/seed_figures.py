@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.recipe import Recipe
-from blox_core.space import indices_of_digests
-from blox_store.release.columns import HashColumn, NumberColumn
+from blox_store.release.columns import NumberColumn
 from blox_store.release.table import Table
 from blox_store.store import CostBlock, ResultBlock
 
@@ -68,10 +67,9 @@ class FiguresBuilder:
 
 def accuracies_of(base: Table) -> tuple[Doubles, Doubles]:
     """Return best validation and test top-1 of a base file's rows, in percent, by arch index."""
-    hashes, val, test = (base.columns[name] for name in ("model_hash", "val_top1", "test_top1"))
-    assert isinstance(hashes, HashColumn)
+    val, test = base.columns["val_top1"], base.columns["test_top1"]
     assert isinstance(val, NumberColumn)
     assert isinstance(test, NumberColumn)
-    order = np.argsort(indices_of_digests(hashes.digests))
+    order = np.argsort(base.arch_indices())
     best = val.apply(lambda curves: np.fmax.reduce(curves, axis=1))
     return best.floats()[order], test.floats()[order]

@@ -147,10 +147,8 @@ class _Block:
     ) -> list[PackedCurves]:
         columns = [self._column(name) for name in LOSSES]
         whole = [column.millionths for column in columns if isinstance(column, MillionthsColumn)]
-        lowest, highest = (
-            min(c.min(initial=0) for c in counts),
-            max(c.max(initial=0) for c in counts),
-        )
+        lowest = min(c.min(initial=0) for c in counts)
+        highest = max(c.max(initial=0) for c in counts)
         if len(whole) == len(LOSSES) and lowest >= 0 and highest <= np.iinfo(np.uint16).max:
             return pack_many(counts, whole)
         packed = []

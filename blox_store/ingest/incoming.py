@@ -23,7 +23,7 @@ from blox_store.release.names import (
 )
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
-from blox_store.release_folder.contents import content_of, name_fault
+from blox_store.release_folder.contents import Content, content_of, name_fault, stem
 from blox_store.release_folder.contradictions import contradictions
 from blox_store.release_folder.manifest import (
     MANIFEST_FILE,
@@ -58,7 +58,7 @@ class IncomingRelease:
                 f"folder {folder} holds a mixture of two releases, for an export was interrupted "
                 "while it replaced the files; export into it again"
             )
-        self._paths: dict[tuple[Kind, int | str | None], Path] = {}
+        self._paths: dict[Content, Path] = {}
         for file in sorted(scan_folder(folder), key=lambda file: QUICKEST_FIRST.index(file.format)):
             if content_of(file) not in self._paths:
                 _check_name(file)
@@ -70,13 +70,12 @@ class IncomingRelease:
             raise IngestRefused(
                 f"folder {folder} has no blox-base-SEED: there is nothing to ingest"
             )
-        self._manifest = read_manifest(folder)
-        self.trainings = self._trainings(recipe, trainer_revision)
+        self._manifest = self._read_manifest(recipe, trainer_revision)
+        self.trainings = self._manifest.trainings
 
     def table(self, kind: Kind, key: int | str | None = None) -> Table:
         """Return a table, its rows by arch index."""
-        name = "-".join(["blox", kind, *([] if key is None else [str(key)])])
-        path = self._paths.get((kind, key))
+        name, path = stem((kind, key)), self._paths.get((kind, key))
         if path is None:
             raise IngestRefused(f"folder {self._folder} has no {name}, which the store needs")
         try:
@@ -87,10 +86,22 @@ class IncomingRelease:
             ) from error
         return _by_index(path, table)
 
+    def _read_manifest(self, recipe: Recipe | None, trainer_revision: int | None) -> Manifest:
+        """Return the manifest, or one that says no more than the caller where there is none."""
+        manifest = read_manifest(self._folder)
+        if manifest is None:
+            trainings = self._trainings(recipe, trainer_revision)
+            return Manifest(trainings=trainings, seeds=(), devices=(), files=())
+        if recipe is not None or trainer_revision is not None:
+            raise IngestRefused(
+                f"folder {self._folder} has a {MANIFEST_FILE} that says how its models were "
+                "trained; leave out --recipe and --trainer-revision"
+            )
+        self._check(manifest)
+        return manifest
+
     def _trainings(self, recipe: Recipe | None, trainer_revision: int | None) -> Trainings:
-        """Return how the release was trained, by its manifest or by what the caller says."""
-        if self._manifest is not None:
-            return self._by_manifest(self._manifest, recipe, trainer_revision)
+        """Return how the release was trained, by what the caller says."""
         if (self._folder / SIMULATED_FILE).exists():
             raise IngestRefused(
                 f"folder {self._folder} is of a simulated release and has no {MANIFEST_FILE}"
@@ -126,29 +137,22 @@ class IncomingRelease:
                     f"by 'python -m blox_store.verify {self._folder}'"
                 )
 
-    def _by_manifest(
-        self, manifest: Manifest, recipe: Recipe | None, trainer_revision: int | None
-    ) -> Trainings:
-        trainings = manifest.trainings
-        if recipe is not None or trainer_revision is not None:
-            raise IngestRefused(
-                f"folder {self._folder} has a {MANIFEST_FILE} that says how its models were "
-                "trained; leave out --recipe and --trainer-revision"
-            )
+    def _check(self, manifest: Manifest) -> None:
+        """Refuse a release that is not as its manifest says."""
+        trainer = manifest.trainings.trainer
         for fault in contradictions(manifest):
             raise IngestRefused(f"{self._folder / MANIFEST_FILE}: {fault}")
         is_marked = (self._folder / SIMULATED_FILE).exists()
-        if is_marked != (trainings.trainer != TORCH):
+        if is_marked != (trainer != TORCH):
             raise IngestRefused(
                 f"folder {self._folder} has {'a' if is_marked else 'no'} file {SIMULATED_FILE}, and "
-                f"its {MANIFEST_FILE} says trainer {trainings.trainer}"
+                f"its {MANIFEST_FILE} says trainer {trainer}"
             )
         if (listed := [seed.seed for seed in manifest.seeds]) != self.seeds:
             raise IngestRefused(
                 f"folder {self._folder} has seeds {self.seeds}, its {MANIFEST_FILE} {listed}"
             )
         self._check_digests(manifest)
-        return trainings
 
     def costs(self) -> dict[int, tuple[int, int]]:
         """Return params and FLOPs by arch index."""
@@ -178,13 +182,12 @@ class IncomingRelease:
         return found
 
     def _predicted_indices(self, device: str) -> list[int]:
-        entries = () if self._manifest is None else self._manifest.devices
+        entries = self._manifest.devices
         listed = (entry.predicted for entry in entries if entry.device == device)
         return [int(index) for index in indices_of(next(listed, ""))]
 
     def devices(self) -> dict[str, MeasuredDevice]:
         """Return how the latencies were measured, by device, where the manifest says it."""
-        entries = () if self._manifest is None else self._manifest.devices
         return {
             entry.device: MeasuredDevice(
                 name=entry.device,
@@ -193,18 +196,18 @@ class IncomingRelease:
                 identities=tuple(entry.identities),
                 unstable=tuple(indices_of(entry.unstable).tolist()),
             )
-            for entry in entries
+            for entry in self._manifest.devices
             if entry.has_protocol
         }
 
     def predicted(self) -> list[str]:
         """Return the devices of which some latencies are predicted, nobody can tell which."""
         benches = [str(device) for kind, device in self._paths if kind == "bench"]
-        headers = {one: read_header(self._paths["bench", one]) for one in benches}
         return [
-            one
-            for one, header in headers.items()
-            if "predicted" in header and not self._predicted_indices(one)
+            device
+            for device in benches
+            if "predicted" in read_header(self._paths["bench", device])
+            and not self._predicted_indices(device)
         ]
 
     def diverged(self, seed: int) -> frozenset[int]:
@@ -220,7 +223,7 @@ class IncomingRelease:
         }
 
     def _listed(self, seed: int, name: str) -> list[int]:
-        for entry in self._manifest.seeds if self._manifest is not None else ():
+        for entry in self._manifest.seeds:
             if entry.seed == seed:
                 return [int(index) for index in indices_of(getattr(entry, name))]
         return []

@@ -49,6 +49,7 @@ def report_page(folder: Path) -> bytes:
     template = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(_TEMPLATE.read_text("utf-8"))
+    best, worst = _best_and_worst(figures)
     page: str = template.render(
         figures=figures,
         name=folder.resolve().name,
@@ -56,8 +57,8 @@ def report_page(folder: Path) -> bytes:
         devices=[] if manifest is None else list(device_summaries(manifest)),
         plot=_plots(figures),
         front=_front(figures),
-        best=_candidates(figures, _best(figures), drawn=True),
-        worst=_candidates(figures, _worst(figures), drawn=True),
+        best=_candidates(figures, best, drawn=True),
+        worst=_candidates(figures, worst, drawn=True),
         seed_pairs=list(_seed_pairs(figures)),
         times=_times(figures),
     )
@@ -83,23 +84,12 @@ def _front(figures: ReportFigures) -> list[Candidate]:
     return _candidates(figures, front[kept])
 
 
-def _best(figures: ReportFigures) -> NDArray[np.intp]:
-    return _in_order(figures)[: _shown(figures)]
-
-
-def _worst(figures: ReportFigures) -> NDArray[np.intp]:
-    order = _in_order(figures)
-    return order[max(len(order) - _shown(figures), _shown(figures)) :][::-1]
-
-
-def _shown(figures: ReportFigures) -> int:
-    return min(_SHOWN, -(-len(_in_order(figures)) // 2))  # the better half is not among the worst
-
-
-def _in_order(figures: ReportFigures) -> NDArray[np.intp]:
-    """Return the positions of all architectures that have an accuracy, the best one first."""
+def _best_and_worst(figures: ReportFigures) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the positions of a few architectures: from the best one, and from the worst one on."""
     order = np.argsort(-figures.accuracy, kind="stable")  # NaN comes last
-    return order[: np.count_nonzero(~np.isnan(figures.accuracy))]
+    order = order[: np.count_nonzero(~np.isnan(figures.accuracy))]
+    shown = min(_SHOWN, -(-len(order) // 2))  # the better half is not among the worst
+    return order[:shown], order[max(len(order) - shown, shown) :][::-1]
 
 
 def _candidates(
