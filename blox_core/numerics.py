@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -42,7 +43,8 @@ def switched(
 ) -> Iterator[None]:
     """Set the switches, and restore them afterwards; float32 is computed as such unless `tf32`."""
     with ExitStack() as stack:
-        stack.enter_context(_threads(threads))
+        before = torch.get_num_threads()
+        stack.enter_context(_switch(torch.set_num_threads, before, threads))
         stack.enter_context(_algorithms(deterministic=deterministic))
         if device.type == "cuda" and deterministic:
             stack.enter_context(_variable(CUBLAS_VARIABLE, CUBLAS_DETERMINISTIC))
@@ -58,16 +60,6 @@ def switched(
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
 def _algorithms(*, deterministic: bool) -> Iterator[None]:
     cudnn = torch.backends.cudnn
     # torch.use_deterministic_algorithms sets the same, and imports torch's compiler besides: 4 s on two cores.
@@ -77,12 +69,11 @@ def _algorithms(*, deterministic: bool) -> Iterator[None]:
         _attribute(cudnn, "benchmark", not deterministic),
         # It would fill fresh memory for code that reads it before writing: ours does not.
         _attribute(torch.utils.deterministic, "fill_uninitialized_memory", False),
+        _switch(
+            torch.set_deterministic_debug_mode, before, "error" if deterministic else "default"
+        ),
     ):
-        torch.set_deterministic_debug_mode("error" if deterministic else "default")
-        try:
-            yield
-        finally:
-            torch.set_deterministic_debug_mode(before)
+        yield
 
 
 @contextmanager
@@ -95,14 +86,17 @@ def _compiled_variants() -> Iterator[None]:
         yield
 
 
+def _attribute(owner: Any, name: str, value: object) -> AbstractContextManager[None]:
+    return _switch(partial(setattr, owner, name), getattr(owner, name), value)
+
+
 @contextmanager
-def _attribute(owner: Any, name: str, value: object) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, value)
+def _switch(put: Callable[[Any], object], before: object, value: object) -> Iterator[None]:
+    put(value)
     try:
         yield
     finally:
-        setattr(owner, name, before)
+        put(before)
 
 
 @contextmanager

@@ -28,7 +28,8 @@ def seeded_torch(seed: int, stream: Stream, *position: int) -> Iterator[None]:
     """Seed torch's global CPU generator for a while; afterwards it is as it was."""
     with torch.random.fork_rng(devices=[]):
         # torch.manual_seed would also seed, and start, every CUDA device.
-        torch.default_generator.manual_seed(_derived(seed, stream, *position))
+        (number,) = _sequence(seed, stream, *position).generate_state(1, np.uint64)
+        torch.default_generator.manual_seed(int(number))
         yield
 
 
@@ -43,10 +44,6 @@ def random_state(seed: int, stream: Stream, *position: int) -> np.random.RandomS
     `RandomState`, because numpy keeps its streams for good, as it does SeedSequence's.
     """
     return np.random.RandomState(np.random.MT19937(_sequence(seed, stream, *position)))
-
-
-def _derived(seed: int, stream: Stream, *position: int) -> int:
-    return int(_sequence(seed, stream, *position).generate_state(1, np.uint64)[0])
 
 
 def _sequence(seed: int, stream: Stream, *position: int) -> np.random.SeedSequence:

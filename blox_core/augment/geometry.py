@@ -50,7 +50,8 @@ def _moved(op: RandOp, image: Any, magnitude: float) -> Any:
 
 def gather_pixels(images: Tensor, table: Tensor) -> Tensor:
     """Return images, uint8 (n, H, W, 3), whose pixels come from where one table says."""
-    return _after_black(images).index_select(1, table).view_as(images)
+    after_black = pad(images.flatten(1, 2), (0, 0, 1, 0))  # n x 1 + H · W x 3
+    return after_black.index_select(1, table).view_as(images)
 
 
 def flip(images: Tensor) -> Tensor:
@@ -73,8 +74,3 @@ def crop(images: Tensor, offsets: Tensor, padding: int) -> Tensor:
     first = (tops * wide + offsets[:, 1])[:, None]
     sources = first + wide * torch.arange(height, device=images.device)  # n x H
     return rows.index_select(0, sources.view(-1)).view_as(images)
-
-
-def _after_black(images: Tensor) -> Tensor:
-    """Return the pixels of images, uint8 (n, 1 + H · W, 3), after a black one."""
-    return pad(images.flatten(1, 2), (0, 0, 1, 0))

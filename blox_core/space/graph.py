@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from hashlib import md5
 from typing import Final
 
-Cell = tuple[int, int, int, int, int]
+from blox_core.space.architecture import Cell
+
 Label = int
 
 INPUT: Final[Label] = -1
