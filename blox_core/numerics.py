@@ -92,6 +92,7 @@ def _attribute(owner: Any, name: str, value: object) -> AbstractContextManager[N
 
 @contextmanager
 def _switch(put: Callable[[Any], object], before: object, value: object) -> Iterator[None]:
+    """Put a value where another one was, and that one back afterwards."""
     put(value)
     try:
         yield

@@ -16,8 +16,7 @@ from blox_store.errors import ReleaseError, ReleaseMissing
 Kind: TypeAlias = Literal["base", "ext", "env", "info", "bench"]
 
 FORMATS = ("blox", "csv", "pickle")  # that every installation reads and writes
-OPTIONAL_FORMATS = ("parquet",)  # that need an extra
-ALL_FORMATS = FORMATS + OPTIONAL_FORMATS
+ALL_FORMATS = (*FORMATS, "parquet")  # which needs an extra
 QUICKEST_FIRST = ("blox", "parquet", "csv", "pickle")  # to be read where any of them will do
 SEEDED_KINDS: tuple[Kind, ...] = ("base", "ext", "env")
 DEVICE_NAME = re.compile(r"[a-zA-Z0-9-]+")

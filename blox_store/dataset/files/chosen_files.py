@@ -93,15 +93,12 @@ class ReleaseFolder:
             raise self._missing(["blox-base-* file"], bases)
 
     def _add(self, file: ReleaseFile) -> None:
-        content = content_of(file)
+        content, rank = content_of(file), self.formats.index
         known = self.files.get(content)
         if file.format not in self.formats:
             self.other_formats.setdefault(content, file.format)
-        elif known is None or self._rank(file) < self._rank(known):
+        elif known is None or rank(file.format) < rank(known.format):
             self.files[content] = file
-
-    def _rank(self, file: ReleaseFile) -> int:
-        return self.formats.index(file.format)
 
     def _all_names(self, kind: Kind) -> list[Any]:
         """Return the names of all files of a kind, those of formats that are not read too."""
