@@ -23,6 +23,7 @@ from blox_store.release_folder.manifest import FileEntry, Manifest
 CARD_FILE: Final = "README.md"
 _LICENCE: Final = re.compile(r"^Licence: .*$", re.MULTILINE)
 _NO_LICENCE: Final = "Licence: (to be stated here by whoever publishes this release)"
+_MADE_UP: Final = "**The figures are made up by a simulation: nothing was trained.**\n\n"
 _BEST: Final = 10
 _FILES: Final = {
     "base": "validation top-1 of each epoch, test top-1, training time (s)",
@@ -38,7 +39,7 @@ def write_card(
     out: Path,
     manifest: Manifest,
     figures: SeedFigures,
-    unpredicted: Sequence[str] = (),
+    unpredicted: Sequence[str],
 ) -> bool:
     """Write the card of a release of which some files are still in `out`; return if with picture.
 
@@ -50,24 +51,19 @@ def write_card(
         [accuracies_of(read) for read in _other_seeds(building, out, manifest)]
     )
     has_picture = card_picture.draw(means, building / card_picture.PICTURE_FILE)
-    text = card_text(
-        manifest,
-        means,
-        licence=_licence(out / CARD_FILE),
-        has_picture=has_picture,
-        unpredicted=unpredicted,
-    )
+    licence = _licence(out / CARD_FILE)
+    text = _text(manifest, means, licence, unpredicted, has_picture=has_picture)
     replace_file(building / CARD_FILE, [text.encode("utf-8")])
     return has_picture
 
 
-def card_text(
+def _text(
     manifest: Manifest,
     figures: SeedFigures,
+    licence: str,
+    unpredicted: Sequence[str],
     *,
-    licence: str = _NO_LICENCE,
     has_picture: bool,
-    unpredicted: Sequence[str] = (),
 ) -> str:
     """Return the card: what the release is, how it was made, what is in it, how to read it."""
     devices = list(device_summaries(manifest))
@@ -104,12 +100,8 @@ def _licence(card: Path) -> str:
 
 def _heading(manifest: Manifest) -> str:
     trainings = manifest.trainings
-    rows = max(_rows(manifest, seed.seed) for seed in manifest.seeds)
-    made_up = (
-        ""
-        if trainings.trainer == TORCH
-        else ("**The figures are made up by a simulation: nothing was trained.**\n\n")
-    )
+    rows = max(file.rows for file in manifest.files if file.header.get("part") == "base")
+    made_up = "" if trainings.trainer == TORCH else _MADE_UP
     return (
         f"# Blox on {trainings.dataset}\n\n{made_up}"
         f"{rows:,} of the {SPACE_SIZE:,} architectures of the Blox search space, each trained on "
@@ -118,14 +110,6 @@ def _heading(manifest: Manifest) -> str:
         f"trainer `{trainings.trainer}` revision {trainings.trainer_revision}. `manifest.json` has "
         "the whole recipe, the architectures that are missing, and the SHA-256 of every file; "
         "`python -m blox_store.verify` checks them."
-    )
-
-
-def _rows(manifest: Manifest, seed: int) -> int:
-    return max(
-        file.rows
-        for file in manifest.files
-        if file.header.get("part") == "base" and file.header["seed"] == seed
     )
 
 

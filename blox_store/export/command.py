@@ -16,8 +16,7 @@ from blox_core.space.index_spans import spans
 from blox_store import command_line
 from blox_store.export.card import CARD_FILE
 from blox_store.export.chosen_jobs import Choice, ExportReport, Static
-from blox_store.export.exporter import export
-from blox_store.export.progress import Report
+from blox_store.export.exporter import Report, export
 from blox_store.release.names import ALL_FORMATS, FORMATS, SIMULATED_FILE
 from blox_store.store import Store
 

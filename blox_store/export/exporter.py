@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TypeAlias
 
 from blox_core.atomic_file import replace_file
 from blox_core.space import SPACE_SIZE
@@ -15,7 +16,6 @@ from blox_store.export.card_picture import PICTURE_FILE
 from blox_store.export.chosen_jobs import Choice, ChosenJobs, ExportReport
 from blox_store.export.latencies import device_entries, latency_sources
 from blox_store.export.neighbours import NewFiles, check_architectures, check_neighbours
-from blox_store.export.progress import ExportProgress, Report
 from blox_store.export.seed_figures import FiguresBuilder, SeedFigures
 from blox_store.export.tables import ReleaseTable, result_tables
 from blox_store.release.names import FORMATS
@@ -24,6 +24,9 @@ from blox_store.release.writer import write_blocks
 from blox_store.release_folder import staging
 from blox_store.release_folder.manifest import MANIFEST_FILE, FileEntry, Trainings, describe_file
 from blox_store.store import ResultBlock, Run, Snapshot, Store
+
+# Takes the rows that are done, counted in every pass, and how many there are.
+Report: TypeAlias = Callable[[int, int], None]
 
 
 def export(
@@ -124,6 +127,26 @@ class _Export:
         with closing(_rows(table, progress)) as blocks, table.named_in_errors():
             write_blocks(path, format, table.summary, blocks)
         return describe_file(path, table.summary.rows)
+
+
+class ExportProgress:
+    """Counts the rows of all passes and reports them."""
+
+    def __init__(self, total: int, report: Report | None) -> None:
+        self._total = total
+        self._done = 0
+        self._report = report or (lambda done, total: None)
+        self._report(0, total)
+
+    def advance(self, rows: int) -> None:
+        """Count rows that have been gone through."""
+        self._done = min(self._done + rows, self._total)
+        self._report(self._done, self._total)
+
+    def finish(self) -> None:
+        """Report that all rows are done; a device may have fewer latencies than expected."""
+        self._done = self._total
+        self._report(self._total, self._total)
 
 
 def _rows(table: ReleaseTable, progress: ExportProgress) -> Generator[Table, None, None]:

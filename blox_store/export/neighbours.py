@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +99,9 @@ def _staying(manifest: Manifest | None, new: NewFiles) -> Manifest:
     """Return what of a manifest is left once the new files have taken their places."""
     if manifest is None:
         return Manifest(trainings=new.trainings, seeds=(), devices=(), files=())
-    return Manifest(
-        trainings=manifest.trainings,
+    return replace(
+        manifest,
         seeds=tuple(seed for seed in manifest.seeds if seed.seed != new.seed),
-        devices=manifest.devices,
         files=tuple(file for file in manifest.files if file.name not in new.names),
     )
 
@@ -119,22 +118,16 @@ def _refuse_other_trainings(out: Path, manifest: Manifest | None, new: NewFiles)
     """Refuse to put another release in the place of one, the same seed of it included."""
     if manifest is None or manifest.trainings == new.trainings:
         return
-    there, here = manifest.trainings, new.trainings
     seeds = ", ".join(str(seed.seed) for seed in manifest.seeds)
-    facts = ("dataset", "trainer", "trainer_revision")
-    pairs = [(name, getattr(there, name), getattr(here, name)) for name in facts]
-    pairs += [
-        (f"recipe {name}", *values) for name, values in _differences(there.recipe, here.recipe)
-    ]
+    there, here = _facts(manifest.trainings), _facts(new.trainings)
+    pairs = [(name, there.get(name), here.get(name)) for name in there | here]
     told = ", ".join(f"{name} {old!r}, here {mine!r}" for name, old, mine in pairs if old != mine)
     raise ExportRefused(
         f"folder {out} has seed {seeds}, trained otherwise than this run: {told}; {_ADVICE}"
     )
 
 
-def _differences(
-    there: Mapping[str, Any], here: Mapping[str, Any]
-) -> list[tuple[str, tuple[Any, Any]]]:
-    names = sorted({*there, *here})
-    pairs = [(name, (there.get(name), here.get(name))) for name in names]
-    return [(name, values) for name, values in pairs if values[0] != values[1]]
+def _facts(trainings: Trainings) -> dict[str, Any]:
+    recipe = {f"recipe {name}": value for name, value in sorted(trainings.recipe.items())}
+    facts = ("dataset", "trainer", "trainer_revision")
+    return {name: getattr(trainings, name) for name in facts} | recipe
