@@ -13,10 +13,14 @@ from blox_store.passwords import without_passwords
 PREFIX = "BLOX_"
 
 
-class StoreSettings(BaseSettings):
-    """Where the store is."""
+class BloxSettings(BaseSettings):
+    """Settings from variables that begin with `BLOX_`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+
+class StoreSettings(BloxSettings):
+    """Where the store is."""
 
     database_url: str = "sqlite:///blox.db"
 

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt, SecretStr, field_validator, model_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blox_core.space.index_spans import parse_indices
-from blox_store.settings import PREFIX
+from blox_store.settings import BloxSettings
 
 _ALL: Final = "all"
 TEXT: Final = "text"
@@ -21,11 +21,7 @@ _HOST_AND_PORT: Final = re.compile(r"(?P<host>[\w.-]+|\[[\w.:%]+\]):(?P<port>[0-
 _MAX_PORT: Final = 65_535
 
 
-class _OurSettings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
-
-
-class WorkerSettings(_OurSettings):
+class WorkerSettings(BloxSettings):
     """Where a worker finds its data, how it holds its jobs, and when it is given up.
 
     `lock_dir` is where processes that use one device see each other, None for the system's folder
@@ -72,7 +68,7 @@ class WorkerSettings(_OurSettings):
         return self
 
 
-class BrokerSettings(_OurSettings):
+class BrokerSettings(BloxSettings):
     """Where the queue is, when it is given up, and how often the scheduler looks after it."""
 
     broker_url: str = "redis://localhost:6379/0"
@@ -87,13 +83,13 @@ class BrokerSettings(_OurSettings):
         return url
 
 
-class RunSettings(_OurSettings):
+class RunSettings(BloxSettings):
     """What a run is made with; read where one is made, and never by a worker."""
 
     trainer: Literal["torch", "simulated"] = "torch"
 
 
-class MetricsSettings(_OurSettings):
+class MetricsSettings(BloxSettings):
     """Where a scheduler serves metrics: HOST:PORT, or nowhere if it is empty."""
 
     metrics_address: str = ""
@@ -113,7 +109,7 @@ class MetricsSettings(_OurSettings):
         return address
 
 
-class LogSettings(_OurSettings):
+class LogSettings(BloxSettings):
     """For whom logs are: lines for people, or JSON for programs."""
 
     log: Literal["text", "json"] = TEXT

@@ -1,4 +1,4 @@
-"""Arguments that several commands take: architectures, and a recipe with the fields that differ."""
+"""Arguments that several commands take: architectures, jobs, a recipe with fields that differ."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ import click
 from blox_core.errors import ArchitectureError, LatencyError, RecipeError, UnknownArchitecture
 from blox_core.latency import LatencyProtocol
 from blox_core.recipe import PRESETS, Recipe, preset
-from blox_core.space import Architecture, index_of, index_of_hash
+from blox_core.space import SPACE_SIZE, Architecture, index_of, index_of_hash
 from blox_core.space.index_spans import parse_indices
+from blox_store.store.values import MAX_PRIORITY
 
 Fields = TypeVar("Fields", Recipe, LatencyProtocol)
 
 _HASH: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 
-def given_indices(
-    context: click.Context, option: click.Parameter, text: str | None
-) -> list[int] | None:
-    """Return the arch indices of an argument such as `0-9,77`, None of one that is not given."""
+def given_indices(text: str) -> list[int]:
+    """Return the arch indices of an argument such as `0-9,77`; raise click.BadParameter."""
     try:
-        return None if text is None else parse_indices(text)
+        return parse_indices(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -51,12 +50,11 @@ def parse_architecture(text: str) -> Architecture:
 
 def recipe_options(default: str | None = None) -> Callable[[Callable[..., Any]], Any]:
     """Add `--recipe` and `--set` to a command, which takes them as `recipe` and `changes`."""
-    needed: dict[str, Any] = (
-        {"required": True} if default is None else {"default": default, "show_default": True}
-    )
     recipe_option = click.option(
         "--recipe",
-        **needed,
+        required=default is None,
+        default=default,
+        show_default=True,
         callback=_preset,
         help=f"One of {', '.join(PRESETS)}.",
     )
@@ -76,16 +74,33 @@ def set_fields_of(noun: str) -> Callable[[Callable[..., Any]], Any]:
     )
 
 
+def job_options(to_do: str, done: str) -> Callable[[Callable[..., Any]], Any]:
+    """Add `--indices` and `--priority` of the jobs of a run to a command; say what is done in it."""
+    indices_option = click.option(
+        "--indices",
+        type=given_indices,
+        metavar="0-9,77",
+        help=f"Arch indices to {to_do}; default: all {SPACE_SIZE:,}.",
+    )
+    priority_option = click.option(
+        "--priority",
+        type=click.IntRange(0, MAX_PRIORITY),
+        default=0,
+        show_default=True,
+        help=f"Of the jobs that are added; those of a higher one are {done} sooner.",
+    )
+    return lambda function: indices_option(priority_option(function))
+
+
 def changed(given: Fields, changes: Mapping[str, Any]) -> Fields:
     """Return a recipe or protocol with other values of some fields; raise click.BadParameter."""
     try:
-        made: Fields = type(given).from_dict({**given.to_dict(), **changes})
+        return type(given).from_dict({**given.to_dict(), **changes})
     except (RecipeError, LatencyError) as error:
         raise click.BadParameter(
             f"{error}; VALUE is JSON, such as true, 0.5 or [0.5, 0.5, 0.5], or else text",
             param_hint="--set",
         ) from error
-    return made
 
 
 def _preset(context: click.Context, option: click.Parameter, name: str) -> Recipe:

@@ -1,8 +1,24 @@
-"""What is left to type after jobs were added to a run, or are to be tried again."""
+"""What is said after jobs were added to a run, or are to be tried again: what is left to type."""
 
 from __future__ import annotations
 
-from blox_store.store import Run, Store
+import click
+
+from blox_core.result.trainer_revision import TORCH
+from blox_store.store import MadeRun, Run, Store
+from blox_worker.wording import counted
+
+
+def tell_made(store: Store, made: MadeRun, *, asked: int) -> None:
+    """Say what became of a run that was to have so many jobs, and what is left to type."""
+    protocol = f": {made.run.protocol}" if made.run.measures else ""
+    click.echo(f"{'made' if made.is_new else 'found'} {made.run}{protocol}")
+    there = asked - made.jobs_added
+    verb = "was" if there == 1 else "were"
+    click.echo(f"{counted(made.jobs_added, 'job')} added, {there:,} {verb} there")
+    if not made.run.measures and made.run.trainer != TORCH:
+        click.echo("a simulation: all of the run is real but its figures, which are made up")
+    click.echo(next_step(store, made.run))
 
 
 def next_step(store: Store, run: Run) -> str:

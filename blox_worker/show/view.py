@@ -8,7 +8,7 @@ from typing import Final
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from blox_core.space import Architecture
@@ -91,8 +91,5 @@ def _percent(value: float | None) -> str:
     return _UNKNOWN if value is None else f"{value:.3f}"
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left")
-    return table
+def _table(what: str, *figures: str) -> Table:
+    return Table(what, *(Column(name, justify="right") for name in figures), box=box.SIMPLE_HEAD)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from blox_store.passwords import without_passwords
 from blox_store.store import CountedAttempt, Job, JobState, Run, Store
@@ -11,22 +12,17 @@ from blox_worker.wording import without_secrets
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListedJob:
+class ListedJob(Job):
     """A job; `error` is the last whole traceback, `history` None unless it was asked for."""
 
-    arch_index: int
-    state: str
-    priority: int
-    attempts: int
-    epoch: int
     epochs: int
-    worker: str | None
-    seen_ago_s: float | None
-    lease_left_s: float | None
-    due_in_s: float | None
-    avoid: str | None
-    error: str | None
     history: list[CountedAttempt] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the job as values that JSON holds, but for its run, which all of a list share."""
+        values = asdict(self)
+        del values["run_id"]
+        return values
 
 
 def listed_jobs(
@@ -34,25 +30,14 @@ def listed_jobs(
 ) -> list[ListedJob]:
     """Return the jobs of a run in any of these states, of all without one, by arch index."""
     jobs = store.jobs.matching(run.id, *states)
-    return [_listed(store, run, job, with_history=with_history) for job in jobs]
-
-
-def _listed(store: Store, run: Run, job: Job, *, with_history: bool) -> ListedJob:
-    return ListedJob(
-        arch_index=job.arch_index,
-        state=job.state.value,
-        priority=job.priority,
-        attempts=job.attempts,
-        epoch=job.epoch,
-        epochs=run.epochs,
-        worker=job.worker,
-        seen_ago_s=job.seen_ago_s,
-        lease_left_s=job.lease_left_s,
-        due_in_s=job.due_in_s,
-        avoid=job.avoid,
-        error=without_secrets(job.error),
-        history=_history(store, job) if with_history else None,
-    )
+    return [
+        ListedJob(
+            **{**vars(job), "error": without_secrets(job.error)},
+            epochs=run.epochs,
+            history=_history(store, job) if with_history else None,
+        )
+        for job in jobs
+    ]
 
 
 def _history(store: Store, job: Job) -> list[CountedAttempt]:

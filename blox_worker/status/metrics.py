@@ -120,15 +120,13 @@ class ClusterCollector(Collector):
         to_come: list[Future[Any]] = [one for one in (store, broker) if one is not None]
         wait(to_come, self._limit_s)
         status = _told(store)
-        yield _figure("blox_store_up", "1 if the store answers, else 0.", status is not None)
+        text = "1 if the store answers, else 0."
+        yield GaugeMetricFamily("blox_store_up", text, value=status is not None)
         if broker is not None:
             text = "1 if the broker takes what is written, else 0."
-            yield _figure("blox_broker_up", text, _told(broker) is True)
-        yield _figure(
-            "blox_lease_limit_seconds",
-            "Time after which a lease without a heartbeat expires.",
-            self._lease_s,
-        )
+            yield GaugeMetricFamily("blox_broker_up", text, value=_told(broker) is True)
+        text = "Time after which a lease without a heartbeat expires."
+        yield GaugeMetricFamily("blox_lease_limit_seconds", text, value=self._lease_s)
         if status is not None:
             yield from _run_metrics(status.runs)
             yield from _worker_metrics(_once_each(status.workers))
@@ -232,7 +230,3 @@ def _family(
         if figure is not None:
             family.add_metric([value], figure)
     return family
-
-
-def _figure(name: str, text: str, figure: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, value=figure)

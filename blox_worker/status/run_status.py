@@ -6,7 +6,7 @@ Each number is None where nobody knows it. Nothing is asked but the store, and n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -185,23 +185,14 @@ def _worker(
         job = jobs.get((worker.run_id, worker.arch_index))
     does = activity(worker)
     lives = does in (Activity.WORKING, Activity.IDLE)
+    facts = {**vars(worker), **(vars(worker.figures) if lives else {})}
+    del facts["figures"]
+    texts = {name: without_secrets(facts[name]) for name in ("fault", "stopped_reason")}
     return WorkerStatus(
-        name=worker.name,
-        host=worker.host,
-        device=worker.device,
-        pid=worker.pid,
+        **(facts | texts),
         activity=does,
-        up_s=worker.up_s,
-        seen_ago_s=worker.seen_ago_s,
-        run_id=worker.run_id,
-        arch_index=worker.arch_index,
-        epoch=worker.epoch,
         epochs=None if worker.run_id is None else epochs.get(worker.run_id),
         lease_left_s=None if job is None else job.lease_left_s,
-        **(asdict(worker.figures) if lives else {}),
-        faults=worker.faults,
-        fault=without_secrets(worker.fault),
-        stopped_reason=without_secrets(worker.stopped_reason),
     )
 
 

@@ -56,7 +56,7 @@ def _rate(run: RunStatus) -> str:
 
 
 def _failed_table(run: RunStatus) -> Table:
-    table = _table("failed job", "attempts", "error")
+    table = Table("failed job", "attempts", "error", box=box.SIMPLE_HEAD)
     for job in run.failed:
         table.add_row(name_of(job.arch_index), str(job.attempts), Text(job.error or ""))
     return table
@@ -83,7 +83,7 @@ _COLUMNS: Final[dict[str, Callable[[WorkerStatus], str]]] = {
 
 
 def _workers_table(workers: list[WorkerStatus]) -> Table:
-    table = _table(*_COLUMNS)
+    table = Table(*_COLUMNS, box=box.SIMPLE_HEAD)
     for worker in workers:
         table.add_row(*(Text(cell(worker)) for cell in _COLUMNS.values()))
     return table
@@ -116,10 +116,3 @@ def _warnings(worker: WorkerStatus) -> Iterator[str]:
         yield f"{worker.name} has not been seen for {duration(worker.seen_ago_s)}"
     if worker.faults:
         yield f"{worker.name}: {counted(worker.faults, 'node fault')}, the last: {worker.fault}"
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in headings:
-        table.add_column(heading)
-    return table

@@ -14,11 +14,9 @@ from blox_core.latency.predictor import fitting_sample
 from blox_core.space import DISTINCT_CELLS, SPACE_SIZE
 from blox_store import command_line
 from blox_store.store import Store
-from blox_store.store.values import MAX_PRIORITY
-from blox_worker.commands.arguments import changed, given_indices, set_fields_of
-from blox_worker.commands.next_step import next_step
+from blox_worker.commands.arguments import changed, job_options, set_fields_of
+from blox_worker.commands.next_step import tell_made
 from blox_worker.new_run import make_measuring_run
-from blox_worker.wording import counted
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9-]{1,64}")
 _SAMPLE_SEED: Final = 0
@@ -45,23 +43,11 @@ def _device_name(context: click.Context, option: click.Parameter, name: str) -> 
     help="What runs the models; its usual protocol is taken.",
 )
 @set_fields_of("protocol")
-@click.option(
-    "--indices",
-    callback=given_indices,
-    metavar="0-9,77",
-    help=f"Arch indices to measure; default: all {SPACE_SIZE:,}.",
-)
+@job_options("measure", "measured")
 @click.option(
     "--sample",
     type=click.IntRange(1, SPACE_SIZE),
     help="Measure so many of them, drawn at random, always the same ones.",
-)
-@click.option(
-    "--priority",
-    type=click.IntRange(0, MAX_PRIORITY),
-    default=0,
-    show_default=True,
-    help="Of the jobs that are added; those of a higher one are measured sooner.",
 )
 @command_line.database_option
 def init_latency(
@@ -80,11 +66,7 @@ def init_latency(
         made = make_measuring_run(
             store, protocol, device_name=device_name, indices=chosen, priority=priority
         )
-        click.echo(f"{'made' if made.is_new else 'found'} {made.run}: {protocol}")
-        click.echo(
-            f"{counted(made.jobs_added, 'job')} added, {len(chosen) - made.jobs_added:,} were there"
-        )
-        click.echo(next_step(store, made.run))
+        tell_made(store, made, asked=len(chosen))
 
 
 def _sampled(indices: list[int] | None, count: int | None) -> list[int]:

@@ -27,10 +27,6 @@ from blox_worker.show.view import architecture_view, fact_lines, result_lines
 _FORMATS: Final = {f".{name}": name for name in get_args(Format)}
 
 
-def _architecture(context: click.Context, option: click.Parameter, text: str) -> Architecture:
-    return parse_architecture(text)
-
-
 def _picture_file(
     context: click.Context, option: click.Parameter, path: Path | None
 ) -> Path | None:
@@ -40,7 +36,7 @@ def _picture_file(
 
 
 @click.command()
-@click.argument("architecture", metavar="ARCH", callback=_architecture)
+@click.argument("architecture", metavar="ARCH", type=parse_architecture)
 @click.option(
     "--release",
     type=click.Path(path_type=Path),

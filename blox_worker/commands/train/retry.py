@@ -17,7 +17,7 @@ _NAMED: Final = 5  # jobs that a message names
 
 
 @click.command()
-@click.argument("indices", required=False, callback=given_indices, metavar="[INDICES]")
+@click.argument("indices", required=False, type=given_indices, metavar="[INDICES]")
 @click.option("--all", "every", is_flag=True, help="Every failed job of the run.")
 @click.option(
     "--priority",

@@ -6,11 +6,9 @@ import os
 import socket
 
 import click
-from celery import Celery
 
 from blox_store import command_line
 from blox_store.settings import read_settings
-from blox_store.store import Run, Store
 from blox_worker.logs import tell
 from blox_worker.patience import opened, patiently, unless_stopped
 from blox_worker.processes.stop import stop_requests
@@ -62,7 +60,11 @@ def scheduler(
         metrics.watch_store(store)
         run = patiently(lambda: store.runs.find(run_id, measured=measured), stop=stop)
         reaper = Reaper(store, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
-        queue = Broker(_app(broker, store, run))
+        device_name = run.dataset if run.measures else None
+        app = make_app(
+            broker.broker_url, store.id, measured=device_name, timeout_s=broker.broker_timeout_s
+        )
+        queue = Broker(app)
         metrics.watch_broker(queue)
         made = Scheduler(
             store,
@@ -78,12 +80,3 @@ def scheduler(
         tell(f"scheduling {run}")
         all_ended = made.run(stop)
         tell(f"{run}: {jobs_by_state(store.jobs.counts(run.id))}" if all_ended else GO_ON)
-
-
-def _app(settings: BrokerSettings, store: Store, run: Run) -> Celery:
-    return make_app(
-        settings.broker_url,
-        store.id,
-        measured=run.dataset if run.measures else None,
-        timeout_s=settings.broker_timeout_s,
-    )

@@ -82,13 +82,6 @@ def _store_to_work_on(url: str) -> Store | None:
     return None
 
 
-def _only_run(store: Store, measured: str | None, stop: threading.Event) -> int | None:
-    """Return the run that measures on a device; those that train take jobs of any."""
-    if measured is None:
-        return None
-    return patiently(lambda: store.runs.find(measured=measured), stop=stop).id
-
-
 def _work(
     name: str, device: str, lifeline: Lifeline, url: str, *, measured: str | None = None
 ) -> int:
@@ -99,6 +92,9 @@ def _work(
     settings, broker = read_settings(WorkerSettings), read_settings(BrokerSettings)
 
     def work(store: Store, stop: threading.Event) -> int:
+        run_id = None  # those that train take jobs of any
+        if measured is not None:
+            run_id = patiently(lambda: store.runs.find(measured=measured), stop=stop).id
         app = make_app(
             broker.broker_url, store.id, measured=measured, timeout_s=broker.broker_timeout_s
         )
@@ -108,7 +104,7 @@ def _work(
             Worker(name=name, device=device, settings=settings),
             stop=stop,
             lifeline=lifeline,
-            run_id=_only_run(store, measured, stop),
+            run_id=run_id,
         )
 
     return work_as_child(url, lifeline, work, device=device)

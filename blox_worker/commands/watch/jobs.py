@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 import click
 
@@ -43,7 +42,7 @@ def jobs(
         run = store.runs.find(run_id)
         listed = listed_jobs(store, run, chosen, with_history=detailed)
     if as_json:
-        click.echo(json.dumps({"run": run.id, "jobs": [asdict(job) for job in listed]}, indent=2))
+        click.echo(json.dumps({"run": run.id, "jobs": [job.to_dict() for job in listed]}, indent=2))
         return
     click.echo("\n".join(job_lines(listed)) if listed else _none(str(run), chosen))
     if detailed:
