@@ -7,6 +7,6 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 if __name__ == "__main__":
-    from benchmarks.fidelity_command import main
+    from benchmarks.suite.fidelity.command import main
 
     main(prog_name="python benchmarks/fidelity.py")

@@ -7,6 +7,6 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 if __name__ == "__main__":
-    from benchmarks.training_command import main
+    from benchmarks.suite.training.command import main
 
     sys.exit(main())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fleet import Plan
-from benchmarks.report import shown
-from benchmarks.scale import Fleet
+from benchmarks.suite.queue.fleet import Plan
+from benchmarks.suite.queue.scale import Fleet
+from benchmarks.suite.report.report import shown
 from tests.support.commands import Commands
 
 ROOT = Path(__file__).parents[2]

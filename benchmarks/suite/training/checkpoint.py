@@ -1,0 +1,117 @@
+"""Part checkpoint: what a training loses by writing one beside it, as a share of an epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import torch
+
+from benchmarks.suite.training.figures import Effort, Figure
+from blox_core.checkpoint.writer import CheckpointWriter
+from blox_core.data.noise import noise
+from blox_core.recipe import preset
+from blox_core.result.epoch_report import EpochReport
+from blox_core.space import Architecture
+from blox_core.training import train
+
+PART: Final = "checkpoint"
+SEED: Final = 1
+ARCHITECTURE: Final = Architecture(18639)  # the quickest, of whose epoch it is the largest share
+# A CPU takes minutes for an epoch, and a checkpoint costs the same whatever the epoch's length.
+IMAGES_ON_CPU: Final = 1_024
+TRAIN_TO_VAL: Final = 9
+MOST_SHARE: Final = 2  # percent
+WARM_UP_EPOCHS: Final = 3  # one before the first lap, and a lap of each kind
+MS: Final = 1_000.0
+
+
+class Laps:
+    """Takes the time of epochs in turn: beside a checkpoint that is written, and alone."""
+
+    def __init__(self, path: Path, writer: CheckpointWriter, runs: int) -> None:
+        self._path = path
+        self._writer = writer
+        self._runs = runs
+        self._begun_at = time.perf_counter()
+        self._laps: list[float] = []
+        self.at_once: list[float] = []
+
+    @property
+    def beside(self) -> list[float]:
+        """The seconds of epochs in which a checkpoint was written."""
+        return self._laps[WARM_UP_EPOCHS::2]
+
+    @property
+    def alone(self) -> list[float]:
+        """The seconds of epochs in which none was."""
+        return self._laps[WARM_UP_EPOCHS + 1 :: 2]
+
+    def __call__(self, report: EpochReport) -> None:
+        """End a lap and begin the next; after the last one write in the training's thread."""
+        self._laps.append(time.perf_counter() - self._begun_at)
+        self._writer.stop()  # what outlasts an epoch is no part of the next one
+        self._writer.check()
+        if report.epoch == report.epochs:
+            self.at_once = [self._save(report) for _ in range(self._runs)]
+            return
+        self._begun_at = time.perf_counter()
+        if report.epoch % 2:
+            self._writer.offer(report.checkpoint)
+
+    def _save(self, report: EpochReport) -> float:
+        start = time.perf_counter()
+        report.checkpoint().save(self._path)
+        return time.perf_counter() - start
+
+
+def checkpoint_figures(effort: Effort) -> list[Figure]:
+    """Train, with a checkpoint after every other epoch."""
+    on_cpu = effort.device.type == "cpu"
+    images = min(effort.images, IMAGES_ON_CPU) if on_cpu else effort.images
+    recipe = replace(
+        preset("cifar100"),
+        train_images=images,
+        val_images=max(images // TRAIN_TO_VAL, 1),
+        test_images=1,
+        epochs=WARM_UP_EPOCHS + 2 * effort.runs,
+        cpu_threads=torch.get_num_threads(),
+    )
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.checkpoint"
+        with CheckpointWriter(path) as writer:
+            laps = Laps(path, writer, effort.runs)
+            train(
+                ARCHITECTURE, recipe, SEED, device=effort.device, data=noise(recipe), on_epoch=laps
+            )
+    return figures(laps.beside, laps.alone, laps.at_once, images)
+
+
+def figures(
+    beside: Sequence[float], alone: Sequence[float], at_once: Sequence[float], images: int
+) -> list[Figure]:
+    """Return the rows of epochs of so many images; shares are of a whole one of the recipe."""
+    whole_images = preset("cifar100").train_images
+    whole = median(alone) * whole_images / images
+    lost = [one - other for one, other in zip(beside, alone, strict=True)]
+    return [
+        row(f"epoch of {images:,} images beside a checkpoint", "ms", beside, MS),
+        row(f"epoch of {images:,} images alone", "ms", alone, MS),
+        row("lost to a checkpoint", "ms", lost, MS),
+        row("written at once instead", "ms", at_once, MS),
+        row(f"lost, of {whole_images:,} images", "%", lost, 100 / whole, MOST_SHARE),
+        row(f"written at once, of {whole_images:,} images", "%", at_once, 100 / whole),
+    ]
+
+
+def row(
+    name: str, unit: str, seconds: Sequence[float], factor: float, at_most: float | None = None
+) -> Figure:
+    """Return a row of seconds in another unit."""
+    runs = tuple(value * factor for value in seconds)
+    return Figure(part=PART, name=name, unit=unit, runs=runs, at_most=at_most)
