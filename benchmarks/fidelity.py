@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-# A script's folder stands first on the path, where the name of `queue.py` hides Python's own.
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 if __name__ == "__main__":
-    from benchmarks.suite.fidelity.command import main
+    # A script's folder stands first on the path, where the name of `queue.py` hides Python's own.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from benchmarks.suite.fidelity.command import BENCHMARK
 
-    main(prog_name="python benchmarks/fidelity.py")
+    sys.exit(BENCHMARK.main())

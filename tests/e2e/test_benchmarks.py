@@ -1,4 +1,4 @@
-"""The commands of docs/reference/benchmarks.md print, write and judge the same in a tiny form."""
+"""The commands of docs/reference/benchmarks.md run in a tiny form, and print, write and judge the same."""
 
 import json
 import re
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.suite.queue.fleet import Plan
-from benchmarks.suite.queue.scale import Fleet
-from benchmarks.suite.report.report import shown
+from benchmarks.suite.queue.fleet import Plan, processes
+from benchmarks.suite.report.row import shown
 from tests.support.commands import Commands
 
 ROOT = Path(__file__).parents[2]
@@ -47,18 +46,22 @@ def measured(checkout, part, path):
 
 def assert_same_figures(printed, written):
     """Check that the tables have a line for each row of the JSON document, with its figures."""
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.splitlines()]
-    assert [line for line in cells if line] == [
+    lines = [line.split("|")[1:-1] for line in printed.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    expected = [
         [
             row["name"],
             shown(row["value"]),
             row["unit"],
-            shown(row["bound"]),
+            "" if row["at_most"] is None else f"at most {shown(row['at_most'])}",
             row["verdict"],
             shown(row["ratio"]),
-            row["peer"] or "",
+            row["peer"],
         ]
         for row in written["rows"]
+    ]
+    assert [line for line in cells if line[0] != "what" and set(line[0]) != {"-"}] == [
+        [cell for cell in line if cell] for line in expected
     ]
     assert ("BUSY" in printed) == written["machine"]["busy"]
 
@@ -95,7 +98,7 @@ def test_a_bound_of_no_row_is_refused_once_the_figures_are_safe(checkout, tmp_pa
     path = tmp_path / "figures.json"
     ended = checkout.run(f"{ENQUEUE} --json {path} --bound 'memory of a cat=1'")
     assert ended.code == 2
-    assert "'--bound': no row has the name 'memory of a cat'" in ended.err.splitlines()[-1]
+    assert "--bound: no row has the name 'memory of a cat'" in ended.err.splitlines()[-1]
     assert_same_figures(ended.out, json.loads(path.read_text()))
 
 
@@ -118,5 +121,5 @@ def test_a_soak_loses_nothing_and_reports_its_faults(checkout, tmp_path):
 
 def test_a_fleet_does_not_wait_for_a_process_that_has_died(tmp_path):
     plan = Plan(url=f"sqlite:///{tmp_path}/none.db", run_id=1, leases=[], fleet=1, duration_s=1)
-    with pytest.raises(EOFError), Fleet([plan]):
+    with pytest.raises(EOFError), processes([plan]):
         pass

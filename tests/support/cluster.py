@@ -183,7 +183,8 @@ class Cluster:
 
     def has_ended(self, run: Run) -> bool:
         """Whether all jobs of a run have ended."""
-        return all(job.state.ended for job in self.store.jobs.matching(run.id))
+        counts = self.store.jobs.counts(run.id)
+        return all(state.ended or not count for state, count in counts.items())
 
     def finish(self, run: Run, *, charged: Sequence[int] = ()) -> None:
         """Let the cluster finish a run, stop it, and check that nothing was lost on the way."""
@@ -214,6 +215,29 @@ class Cluster:
             assert_as_undisturbed(run, row)
         assert sorted(self.checkpoints.glob("*")) == []
         assert self.alive() == []
+
+    def losses(self, run: Run) -> dict[str, int]:
+        """Count what `check` does not allow, and the jobs and attempts that were charged."""
+        store = self.store
+        with store.snapshot() as snapshot:
+            states = snapshot.job_indices(run.id)
+            rows = list(snapshot.result_rows(run.id))
+        jobs = {index for indices in states.values() for index in indices}
+        results = {row.arch_index for row in rows}
+        return {
+            "lost jobs": len(jobs - results),
+            "duplicated results": len(rows) - len(results),
+            "differing results": sum(not is_as_undisturbed(run, row) for row in rows),
+            "jobs that did not succeed": len(jobs) - len(states[JobState.SUCCEEDED]),
+            "jobs charged with an attempt": sum(
+                job.attempts > 0 for job in store.jobs.matching(run.id)
+            ),
+            "attempts in all": sum(store.jobs.failures(run.id).values()),
+            "workers given up": sum(
+                worker.stopped_reason is not None for worker in store.workers.all()
+            ),
+            "files left behind": len(list(self.checkpoints.glob("*"))),
+        }
 
     def alive(self) -> list[psutil.Process]:
         """Return every process of this cluster that still exists, whoever its parent is."""
@@ -264,6 +288,15 @@ def assert_as_undisturbed(run: Run, row) -> None:
     assert (row.test_top1, row.test_top5) == (expected.test.top1, expected.test.top5)
     assert row.test_loss == round(expected.test.loss, 6)
     assert row.train_time_s == expected.train_time_s
+
+
+def is_as_undisturbed(run: Run, row) -> bool:
+    """Whether a stored result is that of its simulation's closed form."""
+    try:
+        assert_as_undisturbed(run, row)
+    except AssertionError:
+        return False
+    return True
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from blox_core.augment import EpochParameters
+from blox_core.augment import EpochParameters, draw_parameters
 from blox_core.augment.rand_ops import SIGNED
 from blox_core.data.training_data import Images
+from blox_core.randomness import epoch_order
 from blox_core.recipe import Recipe
 
 
@@ -67,6 +68,12 @@ def model_input(recipe: Recipe, images: Images, parameters: EpochParameters) -> 
     for image, (row, column) in zip(pixels, parameters.holes.tolist(), strict=True):
         cut_out(image, row, column, recipe.cutout_size)
     return torch.stack(pixels)
+
+
+def epoch_input(recipe: Recipe, images: Images, seed: int, epoch: int) -> torch.Tensor:
+    """Return what a model gets to see of images in an epoch, in the epoch's order."""
+    pixels = model_input(recipe, images, draw_parameters(recipe, seed, epoch))
+    return pixels[epoch_order(len(images), seed, epoch)]
 
 
 def rand_augmented(recipe: Recipe, images: Images, ops: list[int], negative: list[bool]) -> Images:

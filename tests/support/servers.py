@@ -40,6 +40,10 @@ _EMPTY = (
     "GRANT USAGE ON SCHEMA public TO PUBLIC",
 )
 POSTGRES_PORT = 5432  # in a folder of our own it only names the socket
+PRODUCTION_CONNECTIONS = 1200
+_PASSWORD = "password"
+_WITH_PASSWORD = "postgresql://postgres:{}@127.0.0.1:{}/postgres"
+_ACCESS_BY_PASSWORD = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
@@ -159,6 +163,29 @@ def own_postgres(
             yield server
 
 
+@contextmanager
+def production_postgres() -> Iterator[tuple[Server, str]]:
+    """Run a PostgreSQL server on TCP, with a password and commits that last; give it and its URL.
+
+    Everything is PostgreSQL's default, fsync among it, but for `max_connections`.
+    """
+    port = free_port()
+    settings = (
+        "listen_addresses=127.0.0.1",
+        "fsync=on",
+        f"max_connections={PRODUCTION_CONNECTIONS}",
+        "password_encryption=scram-sha-256",
+    )
+    with own_postgres(*settings, port=port) as server:
+        (server.folder / "data" / "pg_hba.conf").write_text(_ACCESS_BY_PASSWORD)
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(f"ALTER ROLE postgres PASSWORD '{_PASSWORD}'")
+            connection.execute("SELECT pg_reload_conf()")
+        wrong = _WITH_PASSWORD.format("wrong", port)
+        wait_until(lambda: not _postgres_answers(wrong), "PostgreSQL to ask for a password")
+        yield server, _WITH_PASSWORD.format(_PASSWORD, port)
+
+
 @cache
 def _new_databases(user: str | None) -> Path:
     """Return what initdb makes, to be copied: that takes a tenth of its time."""
@@ -237,10 +264,18 @@ def _database_name() -> str:
 
 
 def postgres_version() -> str:
-    """Return name and version of the PostgreSQL that `own_postgres` runs."""
-    command = [_postgres_binary("postgres"), "--version"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return "PostgreSQL " + printed.split()[2]
+    """Return the version of the PostgreSQL that `own_postgres` runs."""
+    return _version(_postgres_binary("postgres")).split()[2]
+
+
+def redis_version() -> str:
+    """Return the version of the Redis that `own_redis` runs."""
+    return _version(_found("redis-server")).partition("v=")[2].split()[0]
+
+
+def _version(binary: str) -> str:
+    command = [binary, "--version"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @contextmanager

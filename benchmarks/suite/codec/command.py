@@ -1,96 +1,130 @@
-"""The command line of `benchmarks/codec.py`."""
+"""The benchmark of release files: reading, querying and encoding them, and cutting one.
+
+The tasks of the codec are run by turns, and their medians set against each other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from statistics import median
+from typing import Final
 
-import click
-from rich.console import Console
-
-from benchmarks.suite.codec import cutting
-from benchmarks.suite.codec import rows as codec_rows
-from benchmarks.suite.report.machine import refuse_if_busy, this_machine
-from benchmarks.suite.report.options import hand_out, report_options
-from benchmarks.suite.report.report import Report, Row
+from benchmarks.suite.codec import cutting, tasks
+from benchmarks.suite.codec.tasks import ORACLE_ROWS
+from benchmarks.suite.report.benchmark import Benchmark, Found, say, versions
+from benchmarks.suite.report.options import Options, number, option, several
+from benchmarks.suite.report.row import Row
 from blox_core.space import SPACE_SIZE
+from tests.support.results import fill_with_noise
+from tests.support.servers import postgres_version
 
-PARTS: Final = ("codec", "export")
-WIDTH: Final = 140
-RUNS: Final = 5
+EPOCHS: Final = 200  # of noise, so that packed bits hardly compress
+_ONCE: Final = ("size",)  # the same in every run
+_PEERS: Final = {
+    "zlib_decompress": "zlib.decompress",
+    "pyarrow_read": "pyarrow, parquet",
+    "oracle": f"plain Python, {ORACLE_ROWS:,} rows, scaled",
+}
+
 _FEWEST: Final = 100  # of which the queries ask
+_SIZES: Final = several(number(int, 1, SPACE_SIZE))
+_ARCHITECTURES: Final = number(int, _FEWEST, SPACE_SIZE)
+
+_Medians = Mapping[str, Mapping[str, float]]
 
 
-def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
-    try:
-        sizes = [int(number) for number in value.split(",")]
-    except ValueError:
-        sizes = []
-    if not sizes or not all(1 <= size <= SPACE_SIZE for size in sizes):
-        raise click.BadParameter(f"{value!r}: numbers from 1 to {SPACE_SIZE} are allowed")
-    return sizes
+@dataclass(frozen=True, kw_only=True)
+class CodecOptions(Options):
+    """How much is read and written."""
+
+    runs: int = option(5, "Runs by turns of which codec takes medians.", number(int, 1))
+    architectures: int = option(SPACE_SIZE, "Rows of the release that codec reads.", _ARCHITECTURES)
+    rows: Sequence[int] = option((20_000, 91_125), "Numbers of results that export writes.", _SIZES)
+    epochs: int = option(200, "Epochs of what export writes.", number(int, 1))
+    formats: str = option("blox", "Formats of export, as blox_store.export.", str)
 
 
-@click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
-@report_options
-@click.option(
-    "--runs",
-    type=click.IntRange(1),
-    default=RUNS,
-    show_default=True,
-    help="Runs by turns of which codec takes medians.",
+def _measure(rows: int, runs: int) -> Found:
+    """Return the rows of the table for a release of so many rows, and every figure of every run."""
+    say(f"codec: medians of {runs} runs by turns, each in its own process, garbage collector on")
+    with tempfile.TemporaryDirectory() as folder:
+        store, release = f"sqlite:///{folder}/store.db", Path(folder) / "release"
+        fill_with_noise(store, range(rows), EPOCHS)
+        cutting.export(store, release, "blox,parquet")
+        figures = _figures(release, runs)
+    for figure in figures["oracle"]:
+        figure["seconds"] *= max(1, rows / ORACLE_ROWS)
+    medians = {
+        name: {key: median(run[key] for run in found) for key in found[0]}
+        for name, found in figures.items()
+    }
+    found = (*_decode(medians), *_load(medians), *_query(medians), *_encode(medians))
+    return found, {"figures": figures}
+
+
+def _figures(folder: Path, runs: int) -> dict[str, list[dict[str, float]]]:
+    names = [task.__name__ for task in (*tasks.READING, *tasks.USING)]
+    figures: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for turn in range(runs):
+        for name in names:
+            if turn == 0 or name not in _ONCE:
+                figures[name].append(tasks.run(name, folder))
+    return figures
+
+
+def _decode(medians: _Medians) -> Iterator[Row]:
+    seconds = {peer: medians[name]["seconds"] for name, peer in _PEERS.items()}
+    for peer, peer_s in seconds.items():
+        yield Row(peer, [peer_s], "s")
+    for peer, peer_s in seconds.items():
+        ours_s = [medians["decode"]["seconds"]]
+        bound_s = peer_s if peer == _PEERS["zlib_decompress"] else None
+        ours = Row("base and ext to numpy, inflate included", ours_s, "s", at_most=bound_s)
+        yield ours.against(peer, peer_s)
+    for name, label in {"decode": "base and ext to numpy", **_PEERS}.items():
+        yield Row(f"peak: {label}", [medians[name]["peak_mb"]], "MB")
+
+
+def _load(medians: _Medians) -> Iterator[Row]:
+    for name, label, most_s in (
+        ("load", "from_folder of all, val_acc, train_loss", 1.5),
+        ("load_base", "from_folder of base, val_acc", 0.3),
+        ("import_blox", "import blox", 0.25),
+    ):
+        yield Row(label, [medians[name]["seconds"]], "s", at_most=most_s)
+    yield Row("peak of all", [medians["load"]["peak_mb"]], "MB", at_most=700)
+
+
+def _query(medians: _Medians) -> Iterator[Row]:
+    for name, label, most_us in (
+        ("val_acc_us", "val_acc by an arch vector, median", 3),
+        ("test_acc_us", "test_acc by a raw vector, median", 3),
+        ("all_us", "val_acc by all indices, each", 0.1),
+    ):
+        yield Row(label, [medians["query"][name]], "µs", at_most=most_us)
+
+
+def _encode(medians: _Medians) -> Iterator[Row]:
+    ours_us, alone_us = medians["encode"]["row_us"], medians["encode"]["alone_row_us"]
+    ours = Row("ext from memory, a row", [ours_us], "µs", at_most=min(25, 2 * alone_us))
+    yield Row("ISA-L alone, a row", [alone_us], "µs")
+    yield ours.against("ISA-L alone", alone_us)
+    size = Row("size of the file", [medians["size"]["of_zlib"]], "times", at_most=1.01)
+    yield size.against("zlib level 6", 1)
+
+
+BENCHMARK: Final = Benchmark(
+    name="codec",
+    options=CodecOptions,
+    parts={
+        "codec": lambda told: _measure(told.architectures, told.runs),
+        "export": lambda told: cutting.measure(told.rows, told.epochs, told.formats),
+    },
+    about=lambda _: {
+        "postgresql": postgres_version(),
+        **versions("sqlalchemy", "psycopg", "isal", "numpy", "pyarrow"),
+    },
 )
-@click.option(
-    "--architectures",
-    type=click.IntRange(_FEWEST, SPACE_SIZE),
-    default=SPACE_SIZE,
-    show_default=True,
-    help="Rows of the release that codec reads.",
-)
-@click.option(
-    "--rows",
-    "sizes",
-    callback=_sizes,
-    default=",".join(map(str, cutting.SIZES)),
-    show_default=True,
-    help="Numbers of results that export writes.",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(1),
-    default=200,
-    show_default=True,
-    help="Epochs of what export writes.",
-)
-@click.option(
-    "--formats", default="blox", show_default=True, help="Formats of export, as blox_store.export."
-)
-def main(
-    parts: Sequence[str],
-    json_path: Path | None,
-    check: bool,
-    any_load: bool,
-    runs: int,
-    architectures: int,
-    sizes: Sequence[int],
-    epochs: int,
-    formats: str,
-    bounds: dict[str, float],
-) -> None:
-    """Measure reading, querying and encoding a release, and cutting one from PostgreSQL."""
-    machine = this_machine()
-    if not any_load:
-        refuse_if_busy(machine)
-    console = Console(width=WIDTH)
-    rows: list[Row] = []
-    details: dict[str, Any] = {}
-    for part in parts or PARTS:
-        if part == "codec":
-            found, details[part] = codec_rows.measure(architectures, runs)
-            console.print(codec_rows.circumstances(runs))
-        else:
-            found, details[part] = cutting.measure(sizes, epochs, formats)
-        rows += found
-    hand_out(Report(machine=machine, rows=rows, details=details), console, json_path, bounds, check)

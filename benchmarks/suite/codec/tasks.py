@@ -6,23 +6,22 @@ memory that the process ever had. Python's garbage collector is left as it is: o
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 import statistics
+import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
 
+ROOT: Final = Path(__file__).parents[3]
 ORACLE_ROWS: Final = 3_000
 FILES: Final = ("blox-base-0", "blox-ext-0")
-_ORACLE: Final = Path(__file__).parents[3] / "tests" / "unit" / "release" / "reference_codec.py"
 _QUERIES: Final = 20_000
 _ASKED: Final = 47  # any architecture of the release
 _Figures = dict[str, float]
@@ -52,9 +51,10 @@ def pyarrow_read(folder: Path) -> _Figures:
 
 def oracle(folder: Path) -> _Figures:
     """Decode 3,000 rows of base and ext by the readable codec of the tests, in plain Python."""
-    reference = _reference()
+    from tests.unit.release import reference_codec
+
     work = [_few_rows(folder / f"{name}.blox") for name in FILES]
-    return {"seconds": _seconds(lambda: [reference.decode(*few) for few in work])}
+    return {"seconds": _seconds(lambda: [reference_codec.decode(*few) for few in work])}
 
 
 def load(folder: Path) -> _Figures:
@@ -110,21 +110,19 @@ def encode(folder: Path) -> _Figures:
     """Encode ext from memory to memory, both passes, and compress its payload alone by the same library."""
     from isal import isal_zlib
 
-    from blox_store.release.formats.blox_payload import inflate
     from blox_store.release.reader import read_table
     from blox_store.release.summary import TableSummary
-    from blox_store.release.writer import blocks_of, file_pieces
+    from blox_store.release.table import ROWS_AT_ONCE
+    from blox_store.release.writer import file_pieces
 
     path = folder / f"{FILES[1]}.blox"
     table = read_table(path)
-    with path.open("rb") as file:
-        file.seek(len(_header(path)))
-        payload = b"".join(inflate(file))
+    payload = zlib.decompress(_packed(path))
 
     def write() -> list[bytes]:
         summary = TableSummary(table.header)
         summary.add(table)
-        return list(file_pieces("blox", summary, blocks_of(table)))
+        return list(file_pieces("blox", summary, table.blocks(ROWS_AT_ONCE)))
 
     seconds = _seconds(write)
     alone_s = _seconds(lambda: isal_zlib.compress(payload, 1))
@@ -139,13 +137,37 @@ def size(folder: Path) -> _Figures:
     return {"of_zlib": len(packed) / best}
 
 
-TASKS: Final[dict[str, Callable[[Path], _Figures]]] = {
-    task.__name__: task
-    for task in (
-        *(zlib_decompress, decode, pyarrow_read, oracle),
-        *(load, load_base, import_blox, query, encode, size),
+def export(folder: Path, *options: str) -> _Figures:
+    """Export a release by the command, from the store of BLOX_DATABASE_URL."""
+    from blox_store.program import launch
+
+    def cut() -> None:
+        code = launch("blox_store.export.command", program="export", extra="store")
+        assert code == 0, f"exit code {code}"
+
+    sys.argv = ["export", "--out", str(folder), *options]
+    return {"seconds": _seconds(cut), "cpu_s": time.process_time()}
+
+
+READING: Final = (zlib_decompress, decode, pyarrow_read, oracle)
+USING: Final = (load, load_base, import_blox, query, encode, size)
+TASKS: Final = {task.__name__: task for task in (*READING, *USING, export)}
+
+
+def run(
+    name: str, folder: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> _Figures:
+    """Run a task in a process of its own; return its figures."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.suite.codec.tasks", name, folder, *options],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-}
+    found: _Figures = json.loads(ended.stdout.splitlines()[-1])
+    return found
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -165,13 +187,11 @@ def _median_us(ask: Callable[[Any], object], questions: list[Any]) -> float:
     return 1e6 * statistics.median(seconds)
 
 
-def _header(path: Path) -> bytes:
-    data = path.open("rb").read(2**14)
-    return data[: data.index(b"\n---\n", 4) + 5]
-
-
 def _packed(path: Path) -> bytes:
-    return path.read_bytes().removeprefix(_header(path))
+    from blox_store.release.header import split_header
+
+    data = path.read_bytes()
+    return data[split_header(data)[1] :]
 
 
 def _few_rows(path: Path) -> tuple[bytes, dict[str, str]]:
@@ -187,15 +207,6 @@ def _few_rows(path: Path) -> tuple[bytes, dict[str, str]]:
     return blox_payload.preamble(len(table), blox_payload.PREAMBLE_BYTES + len(rows)) + rows, types
 
 
-def _reference() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reference_codec", _ORACLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _peak_mb() -> float:
     """Return the most resident memory so far; ru_maxrss would count the parent's before exec."""
     status = Path("/proc/self/status").read_text()
@@ -203,6 +214,6 @@ def _peak_mb() -> float:
 
 
 if __name__ == "__main__":
-    name, folder = sys.argv[1:]
-    figures = TASKS[name](Path(folder))
+    name, folder, *options = sys.argv[1:]
+    figures = TASKS[name](Path(folder), *options)
     print(json.dumps(figures | {"peak_mb": _peak_mb()}))  # noqa: T201

@@ -1,141 +1,118 @@
-"""The command line of `benchmarks/fidelity.py`."""
+"""The fidelity study: whether engine and reference trainer differ by more than seeds do.
+
+Digits, the published augmentation, two trainers.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, Final
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from itertools import product, repeat
+from typing import Any, Final, NamedTuple
 
-import click
 import torch
 
-from benchmarks.suite.fidelity.figures import Comparison, agree, comparisons, conclusion, table
-from benchmarks.suite.fidelity.study import (
-    ENGINE,
-    REFERENCE,
-    Training,
-    all_curves,
-    study_recipe,
-    trainings,
-)
-from benchmarks.suite.training.figures import machine
-from blox_core.recipe import Recipe
+from benchmarks.suite.fidelity.figures import comparisons, conclusion, least_p
+from benchmarks.suite.report.benchmark import Benchmark, Found, say, versions
+from benchmarks.suite.report.options import Options, number, option, several
+from blox_core.data import load_data
+from blox_core.recipe import Recipe, preset
 from blox_core.result.metrics import Curves
-from blox_core.space import SPACE_SIZE
+from blox_core.space import SPACE_SIZE, Architecture
+from blox_core.training import train
+from tests.support import reference_trainer
 
+ENGINE, REFERENCE = "engine", "reference"
+DATA_DIR: Final = "data"  # the digits need none
 # A lone conv in every stage; conv → conv; and a cell of each kind with all three ops.
-ARCHITECTURES: Final = "18639,20710,69418"
+ARCHITECTURES: Final = (18639, 20710, 69418)
+_INDICES: Final = several(number(int, 0, SPACE_SIZE - 1))
 
 
-def _indices(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
-    try:
-        indices = [int(number) for number in value.split(",")]
-    except ValueError:
-        indices = []
-    if not indices or not all(0 <= index < SPACE_SIZE for index in indices):
-        raise click.BadParameter(f"{value!r}: arch indices such as {ARCHITECTURES} are allowed")
-    return list(dict.fromkeys(indices))
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions(Options):
+    """What is trained how often."""
+
+    architectures: Sequence[int] = option(ARCHITECTURES, "Arch indices to train.", _INDICES)
+    seeds: int = option(6, "Trainings of each by each trainer.", number(int, 2))
+    epochs: int = option(6, "Epochs of a training.", number(int, 1))
+    images: int = option(640, "Training images.", number(int, 2, 1_250))
+    device: str = option("cpu", "A cpu or cuda.", str)
+    processes: int = option(1, "Trainings at a time.", number(int, 1))
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the study: digits with all the augmentation of the published one.
+
+        It is the preset's but for a larger learning rate, so that a few epochs teach something.
+        """
+        published = preset("cifar100")
+        return replace(
+            preset("digits"),
+            train_images=self.images,
+            epochs=self.epochs,
+            lr=0.02,
+            randaugment_ops=published.randaugment_ops,
+            randaugment_magnitude=published.randaugment_magnitude,
+            flip_probability=published.flip_probability,
+            crop_padding=published.crop_padding,
+            cutout_size=published.cutout_size,
+        )
 
 
-@click.command()
-@click.option(
-    "--architectures",
-    callback=_indices,
-    default=ARCHITECTURES,
-    show_default=True,
-    help="Arch indices to train.",
-)
-@click.option(
-    "--seeds",
-    type=click.IntRange(2),
-    default=6,
-    show_default=True,
-    help="Trainings of each by each trainer.",
-)
-@click.option("--epochs", type=click.IntRange(1), default=6, show_default=True)
-@click.option(
-    "--images",
-    type=click.IntRange(2, 1_250),
-    default=640,
-    show_default=True,
-    help="Training images.",
-)
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option(
-    "--processes",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Trainings at a time.",
-)
-@click.option(
-    "--json",
-    "json_path",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write all curves there too.",
-)
-@click.option("--check", is_flag=True, help="Exit by 1 if the trainers differ.")
-def main(
-    architectures: Sequence[int],
-    seeds: int,
-    epochs: int,
-    images: int,
-    device: str,
-    processes: int,
-    json_path: Path | None,
-    check: bool,
-) -> None:
+class Training(NamedTuple):
+    """One training of the study."""
+
+    arch_index: int
+    seed: int
+    trainer: str
+
+
+def _measure(options: StudyOptions) -> Found:
     """Hold learning curves of the engine against those of the reference trainer."""
-    about = machine(torch.device(device))
-    recipe = study_recipe(images, epochs)
-    wanted = trainings(recipe, architectures, seeds, device)
-    found: list[Curves] = []
-    for training, curves in zip(wanted, all_curves(wanted, processes), strict=True):
-        found.append(curves)
-        click.echo(_progress(training, curves, f"{len(found)}/{len(wanted)}"), err=True)
-    rows = comparisons(*_by_trainer(wanted, found), recipe)
-    click.echo(table(rows, seeds))
-    click.echo(conclusion(rows))
-    click.echo(", ".join(f"{name} {value}" for name, value in about.items()))
-    if json_path is not None:
-        _write(json_path, about, recipe, rows, list(zip(wanted, found, strict=True)))
-    if check and not agree(rows):
-        raise click.ClickException(conclusion(rows))
-
-
-def _by_trainer(
-    wanted: Sequence[Training], found: Sequence[Curves]
-) -> tuple[dict[int, list[Curves]], ...]:
-    """Return for engine and reference the curves of each arch index."""
-    by: dict[str, dict[int, list[Curves]]] = {ENGINE: {}, REFERENCE: {}}
-    for training, curves in zip(wanted, found, strict=True):
-        by[training.trainer].setdefault(training.arch_index, []).append(curves)
-    return by[ENGINE], by[REFERENCE]
-
-
-def _progress(training: Training, curves: Curves, count: str) -> str:
-    last = f"val loss {curves.val_loss[-1]:.3f}"
-    return f"{count}: {training.trainer}, {training.arch_index}, seed {training.seed}: {last}"
-
-
-def _write(
-    path: Path,
-    about: dict[str, Any],
-    recipe: Recipe,
-    rows: Sequence[Comparison],
-    done: Sequence[tuple[Training, Curves]],
-) -> None:
-    document = {
-        "machine": about,
-        "recipe": recipe.to_dict(),
-        "rows": [asdict(row) for row in rows],
-        "agree": agree(rows),
-        "trainings": [
-            {"trainer": training.trainer, "arch_index": training.arch_index, "seed": training.seed}
-            | {name: values.tolist() for name, values in vars(curves).items()}
-            for training, curves in done
-        ],
+    indices = tuple(dict.fromkeys(options.architectures))
+    wanted = [*map(Training._make, product(indices, range(options.seeds), (ENGINE, REFERENCE)))]
+    curves: dict[str, dict[int, list[Curves]]] = {
+        trainer: {index: [] for index in indices} for trainer in (ENGINE, REFERENCE)
     }
-    path.write_text(json.dumps(document, indent=2) + "\n")
+    trained: list[dict[str, Any]] = []
+    for training, found in zip(wanted, _all_curves(wanted, options), strict=True):
+        curves[training.trainer][training.arch_index].append(found)
+        values = {name: array.tolist() for name, array in vars(found).items()}
+        trained.append(training._asdict() | values)
+        done = f"{len(trained)}/{len(wanted)}: {training.trainer}, {training.arch_index}"
+        say(f"{done}, seed {training.seed}: val loss {found.val_loss[-1]:.3f}", aside=True)
+    compared = comparisons(curves[ENGINE], curves[REFERENCE], options.recipe)
+    say(conclusion(compared))
+    title = f"fidelity: mean ± sd of {options.seeds} seeds"
+    return [one.row(title, least_p(compared)) for one in compared], {
+        "recipe": options.recipe.to_dict(),
+        "comparisons": [asdict(one) for one in compared],
+        "trainings": trained,
+    }
+
+
+def _all_curves(wanted: Sequence[Training], options: StudyOptions) -> Iterator[Curves]:
+    """Yield the curves of trainings in their order, some of them trained at a time."""
+    spawning = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
+    with ProcessPoolExecutor(options.processes, mp_context=spawning) as pool:
+        yield from pool.map(_curves, wanted, repeat(options.recipe), repeat(options.device))
+
+
+def _curves(training: Training, recipe: Recipe, device: str) -> Curves:
+    """Train, and return the curves; no two trainings share a random number."""
+    architecture, data = Architecture(training.arch_index), load_data(recipe, DATA_DIR)
+    torch.set_num_threads(recipe.cpu_threads)  # the engine does it by itself
+    train_one = train if training.trainer == ENGINE else reference_trainer.train
+    return train_one(architecture, recipe, training.seed, device=device, data=data).curves
+
+
+BENCHMARK: Final = Benchmark(
+    name="fidelity",
+    options=StudyOptions,
+    parts={"fidelity": _measure},
+    about=lambda options: {"device": options.device, **versions("torch", "torchvision")},
+    takes_times=False,
+)

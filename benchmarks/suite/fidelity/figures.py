@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.suite.report.row import Row
 from blox_core.recipe import Recipe
 from blox_core.result.metrics import Curves
 
@@ -21,13 +21,11 @@ LEVEL: Final = 0.05
 Figures = NDArray[np.float64]  # of one architecture, one of each seed
 Metric = Callable[[Curves, Recipe], NDArray[np.float64]]  # (epochs,)
 
-METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
-    {
-        "val accuracy, %": lambda curves, recipe: 100 * curves.val_top1 / recipe.val_images,
-        "val loss": lambda curves, _: curves.val_loss,
-        "train loss": lambda curves, _: curves.train_loss,
-    }
-)
+METRICS: Final[Mapping[str, Metric]] = {
+    "val accuracy, %": lambda curves, recipe: 100 * curves.val_top1 / recipe.val_images,
+    "val loss": lambda curves, _: curves.val_loss,
+    "train loss": lambda curves, _: curves.train_loss,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +47,16 @@ class Comparison:
     t: float
     p: float
 
+    def row(self, part: str, at_least: float) -> Row:
+        """Return the row of a table; p has a bound."""
+        beside = {
+            "engine": f"{self.engine:.4g} ± {self.engine_sd:.2g}",
+            "reference": f"{self.reference:.4g} ± {self.reference_sd:.2g}",
+            "difference ± its error": f"{self.difference:+.2g} ± {self.error:.2g}",
+            "t": f"{self.t:+.2f}",
+        }
+        return Row(self.name, [self.p], "p", at_least=at_least, beside=beside, part=part)
+
 
 def comparisons(
     engine: Mapping[int, Sequence[Curves]],
@@ -59,24 +67,15 @@ def comparisons(
     rows = []
     for name, metric in METRICS.items():
         ours, theirs = (
-            {
-                index: np.array([metric(one, recipe) for one in curves])
-                for index, curves in by.items()
-            }
+            np.array([[metric(one, recipe) for one in curves] for curves in by.values()])
             for by in (engine, reference)
-        )  # arch index to seeds x epochs
-        rows += [
-            compared(f"{name}: {index}", [ours[index][:, -1]], [theirs[index][:, -1]])
-            for index in ours
-        ]
-        rows += [
-            compared(
-                f"{name}: all, epoch {epoch + 1}",
-                [ours[index][:, epoch] for index in ours],
-                [theirs[index][:, epoch] for index in ours],
-            )
-            for epoch in range(recipe.epochs)
-        ]
+        )  # architectures x seeds x epochs
+        for place, index in enumerate(engine):
+            last = (figures[place : place + 1, :, -1] for figures in (ours, theirs))
+            rows.append(compared(f"{name}: {index}", *last))
+        for epoch in range(recipe.epochs):
+            each = (figures[..., epoch] for figures in (ours, theirs))
+            rows.append(compared(f"{name}: all, epoch {epoch + 1}", *each))
     return rows
 
 
@@ -99,37 +98,16 @@ def compared(name: str, engine: Sequence[Figures], reference: Sequence[Figures])
     )
 
 
-def agree(rows: Sequence[Comparison]) -> bool:
-    """Return whether no difference is more than chance."""
-    return min(row.p for row in rows) * len(rows) >= LEVEL
+def least_p(rows: Sequence[Comparison]) -> float:
+    """Return the p below which a row is more than chance."""
+    return LEVEL / len(rows)
 
 
 def conclusion(rows: Sequence[Comparison]) -> str:
     """Say what the rows come to."""
     least = min(rows, key=lambda row: row.p)
-    words = "within seed noise" if agree(rows) else "MORE THAN SEED NOISE"
-    return (
-        f"{words}: the least p of {len(rows)} rows is {least.p:.3g} ({least.name}); "
-        f"times their number at least {LEVEL} is allowed"
-    )
-
-
-def table(rows: Sequence[Comparison], seeds: int) -> str:
-    """Return comparisons as a table of Markdown."""
-    lines = [
-        f"| mean ± sd of {seeds} seeds | engine | reference | difference ± its error | t | p |",
-        "|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *map(_line, rows)])
-
-
-def _line(row: Comparison) -> str:
-    engine, reference = (
-        f"{mean:.4g} ± {spread:.2g}"
-        for mean, spread in ((row.engine, row.engine_sd), (row.reference, row.reference_sd))
-    )
-    apart = f"{row.difference:+.2g} ± {row.error:.2g}"
-    return f"| {row.name} | {engine} | {reference} | {apart} | {row.t:+.2f} | {row.p:.2f} |"
+    words = "within seed noise" if least.p >= least_p(rows) else "MORE THAN SEED NOISE"
+    return f"{words}: the least p of {len(rows)} rows is {least.p:.3g} ({least.name})"
 
 
 def _spread(figures: Figures) -> float:

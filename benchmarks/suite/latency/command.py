@@ -1,72 +1,35 @@
-"""The command line of the benchmark of latencies: torch, torchvision and numpy are all it needs."""
+"""The benchmark of latencies: two runs over a sample, and a predictor that has not seen it.
+
+torch, torchvision and numpy are all it needs.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
-from dataclasses import fields, replace
-from pathlib import Path
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from statistics import fmean
 from typing import Any, Final
 
-import torch
-
-from benchmarks.suite.latency.figures import Study, latency_figures, study
-from benchmarks.suite.training.figures import is_busy, machine, table
-from blox_core.errors import BloxError
+from benchmarks.suite.report.benchmark import Benchmark, Found
+from benchmarks.suite.report.options import Options, number, option
+from benchmarks.suite.report.row import Row
+from blox_core.latency.agreement import mean_error_percent, median_difference_percent, spearman
+from blox_core.latency.measurement import LatencyMeasurement
+from blox_core.latency.measuring import measure
+from blox_core.latency.predictor import LatencyPredictor, fitting_sample
 from blox_core.latency.protocol import BACKENDS, LatencyProtocol, preset
 from blox_core.latency.this_device import device_identity
+from blox_core.space import DISTINCT_CELLS, SPACE_SIZE, random_indices
 
-SUCCESS, FAILED = 0, 1
-TOO_BUSY: Final = "the machine is busy"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return the exit code."""
-    options = _parser().parse_args(arguments)
-    if is_busy() and not options.any_load:
-        print(f"{TOO_BUSY}: stop other work, or measure by --any-load")  # noqa: T201
-        return FAILED
-    try:
-        protocol = replace(preset(options.backend), **dict(options.set))
-        about = machine(torch.device("cuda" if protocol.on_cuda else "cpu"))
-        identity = device_identity(protocol).to_dict()
-        found = study(protocol, options.sample, options.rounds)
-    except BloxError as error:
-        print(f"latency: {error}")  # noqa: T201
-        return FAILED
-    figures = latency_figures(found)
-    print(table(figures))  # noqa: T201
-    if about["busy"]:
-        print(f"{TOO_BUSY}: times are of no use")  # noqa: T201
-    for title, values in (("", about), ("device: ", identity), ("protocol: ", protocol.to_dict())):
-        print(title + ", ".join(f"{name} {value}" for name, value in values.items()))  # noqa: T201
-    if options.json:
-        document = {
-            "machine": about,
-            "device": identity,
-            "protocol": protocol.to_dict(),
-            "rows": [figure.to_dict() for figure in figures],
-            "measurements": measurements(found),
-            "predictor": found.predictor.to_dict(),
-        }
-        options.json.write_text(json.dumps(document, indent=2) + "\n")
-    return SUCCESS
+SEED: Final = 1
+HOUR_S: Final = 3600
+PERCENT: Final = 100
 
 
-def measurements(found: Study) -> dict[str, list[dict[str, Any]]]:
-    """Return all that was measured, by the run in which it was."""
-    runs = {"first": found.first, "fitted": found.fitted, "again": found.again}
-    return {
-        name: [
-            {"arch_index": index} | measurement.to_dict()
-            for index, measurement in zip(run.indices, run.measurements, strict=True)
-        ]
-        for name, run in runs.items()
-    }
-
-
-def field_value(text: str) -> tuple[str, Any]:
+def _field_value(text: str) -> tuple[str, Any]:
     """Return the field and the value of a text such as batch=8."""
     name, _, value = text.partition("=")
     known = [field.name for field in fields(LatencyProtocol)]
@@ -78,42 +41,142 @@ def field_value(text: str) -> tuple[str, Any]:
         return name, value  # a string; the protocol says what it allows
 
 
-def at_least(least: int) -> Any:
-    """Return the type of an option that is an integer of at least so much."""
+@dataclass(frozen=True, kw_only=True)
+class LatencyOptions(Options):
+    """By which protocol how many architectures are measured."""
 
-    def integer(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r}: an integer of {least} or more is allowed")
-        return int(text)
-
-    return integer
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python benchmarks/latency.py", description=__doc__)
-    parser.add_argument(
-        "--backend", default=BACKENDS[0], help=f"of {', '.join(BACKENDS)} (%(default)s)"
-    )
-    parser.add_argument(
-        "--set",
+    backend: str = option(BACKENDS[0], f"One of {', '.join(BACKENDS)}.", str)
+    set: Sequence[tuple[str, Any]] = option(
+        (),
+        "Change a field of the backend's usual protocol.",
+        _field_value,
         action="append",
-        type=field_value,
-        default=[],
         metavar="FIELD=VALUE",
-        help="change a field of the backend's usual protocol",
     )
-    parser.add_argument(
-        "--sample",
-        type=at_least(2),
-        default=100,
-        help="architectures, measured twice (%(default)s)",
-    )
-    parser.add_argument(
-        "--rounds",
-        type=at_least(1),
-        default=3,
-        help="of 45 architectures to fit the predictor to (%(default)s)",
-    )
-    parser.add_argument("--any-load", action="store_true", help="measure on a busy machine too")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
-    return parser
+    sample: int = option(100, "Architectures, measured twice.", number(int, 2))
+    rounds: int = option(3, "Rounds of 45 architectures to fit to.", number(int, 1))
+
+    @property
+    def protocol(self) -> LatencyProtocol:
+        """The protocol that is measured by."""
+        return replace(preset(self.backend), **dict(self.set))
+
+
+def _about(options: LatencyOptions) -> dict[str, Any]:
+    protocol = options.protocol
+    parts = {"device": device_identity(protocol).to_dict(), "protocol": protocol.to_dict()}
+    return {f"{part} {name}": value for part in parts for name, value in parts[part].items()}
+
+
+def _measure(options: LatencyOptions) -> Found:
+    """Measure a sample, the predictor's own, and the sample once more."""
+    protocol = options.protocol
+    others = fitting_sample(options.rounds, SEED)
+    unseen = separate_sample(options.sample, others)
+    first, fitted, again = (measured(indices, protocol) for indices in (unseen, others, unseen))
+    start = time.perf_counter()
+    predictor = LatencyPredictor.fit(fitted.indices, fitted.medians_ms)
+    predictor.all_ms()
+    predict_s = time.perf_counter() - start
+    rows = [
+        *repeatability(first, again),
+        *prediction(first, fitted, again, predictor),
+        *costs(first, fitted, again, predict_s),
+    ]
+    series = {"first": first, "fitted": fitted, "again": again}
+    return rows, {
+        "device": device_identity(protocol).to_dict(),
+        "protocol": protocol.to_dict(),
+        "measurements": {name: one.to_dicts() for name, one in series.items()},
+        "predictor": predictor.to_dict(),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Architectures (arch indices), their latencies, and how long it took to measure all."""
+
+    indices: Sequence[int]
+    measurements: Sequence[LatencyMeasurement]
+    seconds: float
+
+    @property
+    def medians_ms(self) -> list[float]:
+        """The latencies."""
+        return [measurement.median_ms for measurement in self.measurements]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return all that was measured."""
+        return [
+            {"arch_index": index} | measurement.to_dict()
+            for index, measurement in zip(self.indices, self.measurements, strict=True)
+        ]
+
+
+def separate_sample(size: int, others: Sequence[int]) -> list[int]:
+    """Return random arch indices that are none of the others."""
+    drawn = random_indices(size + len(others), SEED)
+    return [index for index in drawn if index not in set(others)][:size]
+
+
+def measured(indices: Sequence[int], protocol: LatencyProtocol) -> Series:
+    """Measure architectures one after the other."""
+    start = time.perf_counter()
+    measurements = [measure(index, protocol) for index in indices]
+    seconds = time.perf_counter() - start
+    return Series(indices=indices, measurements=measurements, seconds=seconds)
+
+
+def repeatability(first: Series, again: Series) -> Iterator[Row]:
+    """Yield how far the two runs over the sample agree."""
+    part = "repeatability"
+    stable = [
+        PERCENT * fmean(measurement.stable for measurement in run.measurements)
+        for run in (first, again)
+    ]
+    difference = median_difference_percent(first.medians_ms, again.medians_ms)
+    same_ranks = spearman(first.medians_ms, again.medians_ms)
+    yield Row("Spearman of two runs", [same_ranks], part=part)
+    yield Row("median difference of two runs", [difference], "%", part=part)
+    yield Row("latency", first.medians_ms, "ms", part=part)
+    yield Row("stable measurements", stable, "%", part=part)
+
+
+def prediction(
+    first: Series, fitted: Series, again: Series, predictor: LatencyPredictor
+) -> Iterator[Row]:
+    """Yield how far predictions of the sample are from its first run, and how far its second is.
+
+    One predictor has seen each cell in each stage once, the other as often as it was measured.
+    """
+    latencies_ms = fitted.medians_ms[:DISTINCT_CELLS]
+    once = LatencyPredictor.fit(fitted.indices[:DISTINCT_CELLS], latencies_ms)
+    for name, predicted_ms in (
+        ("measured again", again.medians_ms),
+        (f"predicted from {DISTINCT_CELLS}, each part once", once.of(first.indices)),
+        (f"predicted from {len(fitted.indices)}", predictor.of(first.indices)),
+    ):
+        error = mean_error_percent(predicted_ms, first.medians_ms)
+        same_ranks = spearman(predicted_ms, first.medians_ms)
+        yield Row(f"{name}: mean absolute error", [error], "%", part="predictor")
+        yield Row(f"{name}: Spearman", [same_ranks], part="predictor")
+
+
+def costs(first: Series, fitted: Series, again: Series, predict_s: float) -> Iterator[Row]:
+    """Yield what an architecture takes, and what all of them do."""
+    each_s = [run.seconds / len(run.indices) for run in (first, fitted, again)]
+    all_h = [each * SPACE_SIZE / HOUR_S for each in each_s]
+    predicted_h = (fitted.seconds + predict_s) / HOUR_S
+    name = f"all, predicted from {len(fitted.indices)}"
+    yield Row("an architecture", each_s, "s", part="cost")
+    yield Row("all, measured", all_h, "hours", part="cost")
+    yield Row(name, [predicted_h], "hours", part="cost")
+    yield Row("of that, arithmetic", [predict_s], "s", part="cost")
+
+
+BENCHMARK: Final = Benchmark(
+    name="latency",
+    options=LatencyOptions,
+    parts={"latency": _measure},
+    about=_about,
+)

@@ -1,128 +1,63 @@
-"""The command line of `benchmarks/queue.py`."""
+"""The benchmark of the queue and of the store behind it."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Final
-
-import click
-from rich.console import Console
+from dataclasses import dataclass
+from typing import Final
 
 from benchmarks.suite.queue import enqueue, scale, soak
-from benchmarks.suite.queue.production import MOST_WORKERS
-from benchmarks.suite.report.machine import refuse_if_busy, this_machine
-from benchmarks.suite.report.options import hand_out, report_options
-from benchmarks.suite.report.report import Report, Row
+from benchmarks.suite.report.benchmark import Benchmark, versions
+from benchmarks.suite.report.options import Options, number, option, several
 from blox_core.recipe.fields import SEED_LIMIT
 from blox_core.space import SPACE_SIZE
+from tests.support.servers import PRODUCTION_CONNECTIONS, postgres_version, redis_version
 
-PARTS: Final = ("enqueue", "scale", "soak")
-DEFAULT_PARTS: Final = ("enqueue", "scale")
-WIDTH: Final = 120
-_SEEDS: Final = 1_000_000
+USUAL_PARTS: Final = ("enqueue", "scale")
+MOST_WORKERS: Final = PRODUCTION_CONNECTIONS - 100  # the rest is for the scheduler and the probe
+_SHORTEST_S: Final = 0.001
 _DAY_S: Final = 86_400
+_FLEETS: Final = several(number(int, 1, MOST_WORKERS))
+_SEED: Final = number(int, 0, SEED_LIMIT - 1)
+_PAUSE_S: Final = number(float, _SHORTEST_S, _DAY_S)
 
 
-def _fleets(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
-    try:
-        fleets = [int(number) for number in value.split(",")]
-    except ValueError:
-        fleets = []
-    if not fleets or min(fleets) < 1 or max(fleets) > MOST_WORKERS:
-        raise click.BadParameter(
-            f"{value!r}: numbers from 1 to {MOST_WORKERS} such as 100,300,1000 are allowed"
-        )
-    return fleets
+@dataclass(frozen=True, kw_only=True)
+class QueueOptions(Options):
+    """How large the measurements of the queue are."""
+
+    jobs: int = option(SPACE_SIZE, "Jobs of enqueue and soak.", number(int, 1, SPACE_SIZE))
+    fleets: Sequence[int] = option((100, 300, 1000), "Numbers of workers of scale.", _FLEETS)
+    seconds: float = option(30.0, "How long scale measures a fleet.", number(float, 1, _DAY_S))
+    workers: int = option(4, "Workers of soak.", number(int, 1))
+    seed: int | None = option(None, "Seed of soak's faults; else one at random, printed.", _SEED)
+    fault_every: float = option(15.0, "Seconds between faults of soak, on average.", _PAUSE_S)
+    faults: int | None = option(None, "At most so many faults of soak.", number(int, 0))
+
+    def __post_init__(self) -> None:
+        needed = scale.jobs_needed(self.fleets, self.seconds)
+        if "scale" in (self.parts or USUAL_PARTS) and needed > SPACE_SIZE:
+            raise ValueError(
+                f"--seconds: {self.seconds:g} s of {sum(self.fleets):,} workers may take "
+                f"{needed:,} jobs: at most {SPACE_SIZE:,} are there; give fewer seconds or "
+                "smaller fleets"
+            )
 
 
-@click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
-@report_options
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, SPACE_SIZE),
-    default=SPACE_SIZE,
-    show_default=True,
-    help="Jobs of enqueue and soak.",
+BENCHMARK: Final = Benchmark(
+    name="queue",
+    options=QueueOptions,
+    parts={
+        "enqueue": lambda told: enqueue.measure(told.jobs),
+        "scale": lambda told: scale.measure(told.fleets, told.seconds),
+        "soak": lambda told: soak.measure(
+            told.jobs, told.workers, told.seed, told.fault_every, told.faults
+        ),
+    },
+    usual=USUAL_PARTS,
+    about=lambda _: {
+        "postgresql": postgres_version(),
+        "redis": redis_version(),
+        **versions("celery", "sqlalchemy", "psycopg"),
+    },
 )
-@click.option(
-    "--fleets",
-    callback=_fleets,
-    default=",".join(map(str, scale.FLEETS)),
-    show_default=True,
-    help="Numbers of workers of scale.",
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(1, _DAY_S),
-    default=30.0,
-    show_default=True,
-    help="How long scale measures each fleet.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=4,
-    show_default=True,
-    help="Workers of soak.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, SEED_LIMIT - 1),
-    default=lambda: secrets.randbelow(_SEEDS),
-    help="Seed of soak's faults and results; default: one at random, printed.",
-)
-@click.option(
-    "--fault-every",
-    type=click.FloatRange(0, _DAY_S, min_open=True),
-    default=15.0,
-    show_default=True,
-    help="Seconds between two faults of soak, on average.",
-)
-@click.option("--faults", type=click.IntRange(0), help="At most so many faults of soak.")
-def main(
-    parts: Sequence[str],
-    json_path: Path | None,
-    check: bool,
-    any_load: bool,
-    jobs: int,
-    fleets: Sequence[int],
-    seconds: float,
-    workers: int,
-    seed: int,
-    fault_every: float,
-    faults: int | None,
-    bounds: dict[str, float],
-) -> None:
-    """Measure the queue: enqueue and scale, or the parts that are named."""
-    _refuse_if_too_long(parts or DEFAULT_PARTS, fleets, seconds)
-    machine = this_machine()
-    if not any_load:
-        refuse_if_busy(machine)
-    console = Console(width=WIDTH)
-    plan = soak.Plan(jobs=jobs, workers=workers, seed=seed, every_s=fault_every, faults=faults)
-    rows: list[Row] = []
-    details: dict[str, Any] = {}
-    for part in parts or DEFAULT_PARTS:
-        if part == "enqueue":
-            rows += enqueue.measure(jobs)
-        elif part == "scale":
-            rows += scale.measure(fleets, seconds)
-        else:
-            soaked, details["soak"] = soak.measure(plan, console)
-            rows += soaked
-    report = Report(machine=machine, rows=rows, details=details)
-    hand_out(report, console, json_path, bounds, check)
-
-
-def _refuse_if_too_long(parts: Sequence[str], fleets: Sequence[int], seconds: float) -> None:
-    """Raise a BadParameter if the fleets of scale would run out of jobs."""
-    needed = scale.jobs_needed(fleets, seconds)
-    if "scale" in parts and needed > SPACE_SIZE:
-        raise click.BadParameter(
-            f"{seconds:g} s of {sum(fleets):,} workers may take {needed:,} jobs: at most "
-            f"{SPACE_SIZE:,} are there; give fewer seconds or smaller fleets",
-            param_hint="'--seconds'",
-        )

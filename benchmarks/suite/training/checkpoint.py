@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import torch
-
-from benchmarks.suite.training.figures import Effort, Figure
+from benchmarks.suite.report.row import Row
+from benchmarks.suite.training.effort import Effort, published
 from blox_core.checkpoint.writer import CheckpointWriter
 from blox_core.data.noise import noise
 from blox_core.recipe import preset
@@ -20,7 +18,6 @@ from blox_core.result.epoch_report import EpochReport
 from blox_core.space import Architecture
 from blox_core.training import train
 
-PART: Final = "checkpoint"
 SEED: Final = 1
 ARCHITECTURE: Final = Architecture(18639)  # the quickest, of whose epoch it is the largest share
 # A CPU takes minutes for an epoch, and a checkpoint costs the same whatever the epoch's length.
@@ -39,22 +36,12 @@ class Laps:
         self._writer = writer
         self._runs = runs
         self._begun_at = time.perf_counter()
-        self._laps: list[float] = []
+        self.seconds: list[float] = []
         self.at_once: list[float] = []
-
-    @property
-    def beside(self) -> list[float]:
-        """The seconds of epochs in which a checkpoint was written."""
-        return self._laps[WARM_UP_EPOCHS::2]
-
-    @property
-    def alone(self) -> list[float]:
-        """The seconds of epochs in which none was."""
-        return self._laps[WARM_UP_EPOCHS + 1 :: 2]
 
     def __call__(self, report: EpochReport) -> None:
         """End a lap and begin the next; after the last one write in the training's thread."""
-        self._laps.append(time.perf_counter() - self._begun_at)
+        self.seconds.append(time.perf_counter() - self._begun_at)
         self._writer.stop()  # what outlasts an epoch is no part of the next one
         self._writer.check()
         if report.epoch == report.epochs:
@@ -70,48 +57,41 @@ class Laps:
         return time.perf_counter() - start
 
 
-def checkpoint_figures(effort: Effort) -> list[Figure]:
+def checkpoint(effort: Effort) -> list[Row]:
     """Train, with a checkpoint after every other epoch."""
-    on_cpu = effort.device.type == "cpu"
-    images = min(effort.images, IMAGES_ON_CPU) if on_cpu else effort.images
-    recipe = replace(
-        preset("cifar100"),
+    images = effort.images if effort.on_cuda else min(effort.images, IMAGES_ON_CPU)
+    recipe = published(
         train_images=images,
         val_images=max(images // TRAIN_TO_VAL, 1),
         test_images=1,
         epochs=WARM_UP_EPOCHS + 2 * effort.runs,
-        cpu_threads=torch.get_num_threads(),
     )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "a.checkpoint"
         with CheckpointWriter(path) as writer:
             laps = Laps(path, writer, effort.runs)
-            train(
-                ARCHITECTURE, recipe, SEED, device=effort.device, data=noise(recipe), on_epoch=laps
-            )
-    return figures(laps.beside, laps.alone, laps.at_once, images)
+            data = noise(recipe)
+            train(ARCHITECTURE, recipe, SEED, device=effort.device, data=data, on_epoch=laps)
+    beside, alone = laps.seconds[WARM_UP_EPOCHS::2], laps.seconds[WARM_UP_EPOCHS + 1 :: 2]
+    return rows(beside, alone, laps.at_once, images)
 
 
-def figures(
+def rows(
     beside: Sequence[float], alone: Sequence[float], at_once: Sequence[float], images: int
-) -> list[Figure]:
+) -> list[Row]:
     """Return the rows of epochs of so many images; shares are of a whole one of the recipe."""
     whole_images = preset("cifar100").train_images
-    whole = median(alone) * whole_images / images
+    share = 100 / (median(alone) * whole_images / images)
     lost = [one - other for one, other in zip(beside, alone, strict=True)]
+
+    def scaled(seconds: Sequence[float], factor: float) -> list[float]:
+        return [value * factor for value in seconds]
+
     return [
-        row(f"epoch of {images:,} images beside a checkpoint", "ms", beside, MS),
-        row(f"epoch of {images:,} images alone", "ms", alone, MS),
-        row("lost to a checkpoint", "ms", lost, MS),
-        row("written at once instead", "ms", at_once, MS),
-        row(f"lost, of {whole_images:,} images", "%", lost, 100 / whole, MOST_SHARE),
-        row(f"written at once, of {whole_images:,} images", "%", at_once, 100 / whole),
+        Row(f"epoch of {images:,} images beside a checkpoint", scaled(beside, MS), "ms"),
+        Row(f"epoch of {images:,} images alone", scaled(alone, MS), "ms"),
+        Row("lost to a checkpoint", scaled(lost, MS), "ms"),
+        Row("written at once instead", scaled(at_once, MS), "ms"),
+        Row(f"lost, of {whole_images:,} images", scaled(lost, share), "%", at_most=MOST_SHARE),
+        Row(f"written at once, of {whole_images:,} images", scaled(at_once, share), "%"),
     ]
-
-
-def row(
-    name: str, unit: str, seconds: Sequence[float], factor: float, at_most: float | None = None
-) -> Figure:
-    """Return a row of seconds in another unit."""
-    runs = tuple(value * factor for value in seconds)
-    return Figure(part=PART, name=name, unit=unit, runs=runs, at_most=at_most)

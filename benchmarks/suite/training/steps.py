@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
 import torch
 
-from benchmarks.suite.training.figures import Effort, Figure, Modes, asked, measured
+from benchmarks.suite.report.row import Row
+from benchmarks.suite.training.effort import Effort, Modes, measured, published, ratio
 from blox_core.data.noise import noise
 from blox_core.model import Network
 from blox_core.model.compiled import compile_blocks
 from blox_core.numerics import numerics
-from blox_core.recipe import Recipe, preset
+from blox_core.recipe import Recipe
 from blox_core.space import Architecture
 from blox_core.training.batches import Batches
 from blox_core.training.optimizer import Optimizer
@@ -24,7 +25,6 @@ from blox_core.training.tally import Tally
 from blox_core.training.trainer import initial_model
 from tests.support.reference_trainer import ReferenceTrainer
 
-PART: Final = "step"
 SEED: Final = 1
 ARCHITECTURE: Final = Architecture(83_352)  # of all architectures the median by FLOPs
 REFERENCE: Final = "reference, eager fp32"
@@ -47,43 +47,45 @@ MOST_RATIO_ON_CPU: Final = 1.0
 LEAST_TIME_S: Final = 0.5  # of a run, so that a GPU's short steps are many
 
 Step = Callable[[], object]
+Make = Callable[[Network, Recipe, torch.device], Step]
 
 
-def step_figures(effort: Effort) -> list[Figure]:
+def steps(effort: Effort) -> Iterator[Row]:
     """Check that a step is the reference's, then measure all modes by turns."""
-    device, recipe = effort.device, of_one_batch(effort.batch)
+    device, recipe = effort.device, _of_one_batch(effort.batch)
     check(device)
-    modes = asked(ON_CUDA if device.type == "cuda" else ON_CPU, effort)
     plain = replace(recipe, precision="fp32", channels_last=False)
-    contenders = {
-        REFERENCE: timed(reference_step(model(plain, device), plain, device), plain, device)
-    }
-    for name, changes in modes.items():
-        changed = replace(recipe, **changes)
-        step = our_step(model(changed, device), changed, device)
-        contenders[name] = timed(step, changed, device)
+    contenders = {REFERENCE: _timed(_reference_step, plain, device)}
+    for name, changes in effort.asked(ON_CPU, ON_CUDA).items():
+        contenders[name] = _timed(_our_step, replace(recipe, **changes), device)
     runs = measured(contenders, effort.runs)
-    times = [Figure(part=PART, name=name, unit="ms", runs=values) for name, values in runs.items()]
-    return [*times, *ratios(runs, device)]
+    for name, values in runs.items():
+        yield Row(name, values, "ms")
+    reference = runs.pop(REFERENCE)
+    for name, values in runs.items():
+        most = MOST_RATIO_ON_CPU if name == EAGER and not effort.on_cuda else None
+        yield ratio(f"{name} : reference", values, reference, at_most=most)
 
 
-def ratios(runs: Mapping[str, tuple[float, ...]], device: torch.device) -> list[Figure]:
-    """Return the times as shares of the reference's; on a CPU the eager step's has a bound."""
-    return [
-        Figure(
-            part=PART,
-            name=f"{name} : reference",
-            unit="x",
-            runs=tuple(mine / other for mine, other in zip(values, runs[REFERENCE], strict=True)),
-            at_most=MOST_RATIO_ON_CPU if name == EAGER and device.type == "cpu" else None,
-        )
-        for name, values in runs.items()
-        if name != REFERENCE
-    ]
+def check(device: torch.device) -> None:
+    """Assert that two steps in float64 end in the reference's weights."""
+    recipe = replace(_of_one_batch(CHECKED_IMAGES), precision="fp64", lr=1e-3)
+    nets = []
+    for make in (_reference_step, _our_step):
+        nets.append(_model(recipe, device))
+        step = make(nets[-1], recipe, device)
+        with numerics(recipe, device):
+            step()
+            step()
+    pairs = zip(*(net.parameters() for net in nets), strict=True)
+    difference = max((first - second).abs().max().item() for first, second in pairs)
+    if not difference <= AGREEMENT:
+        raise AssertionError(f"after two steps weights differ from the reference's by {difference}")
 
 
-def timed(step: Step, recipe: Recipe, device: torch.device) -> Callable[[], float]:
+def _timed(make: Make, recipe: Recipe, device: torch.device) -> Callable[[], float]:
     """Return a run of steps, which gives milliseconds a step."""
+    step = make(_model(recipe, device), recipe, device)
 
     def run() -> float:
         steps, start = 0, time.perf_counter()
@@ -98,7 +100,7 @@ def timed(step: Step, recipe: Recipe, device: torch.device) -> Callable[[], floa
     return run
 
 
-def reference_step(net: Network, recipe: Recipe, device: torch.device) -> Step:
+def _reference_step(net: Network, recipe: Recipe, device: torch.device) -> Step:
     """Return the reference's step on one batch that is on the device."""
     batches = Batches(recipe, noise(recipe), device)
     images, labels = batches.training_batch(next(batches.training(SEED, 1)))
@@ -106,7 +108,7 @@ def reference_step(net: Network, recipe: Recipe, device: torch.device) -> Step:
     return lambda: trainer.step(images, labels)
 
 
-def our_step(net: Network, recipe: Recipe, device: torch.device) -> Step:
+def _our_step(net: Network, recipe: Recipe, device: torch.device) -> Step:
     """Return our step on one batch; it gathers and normalises it, as every step does."""
     batches = Batches(recipe, noise(recipe), device)
     if recipe.compiled:
@@ -118,34 +120,11 @@ def our_step(net: Network, recipe: Recipe, device: torch.device) -> Step:
     return lambda: run(positions)
 
 
-def model(recipe: Recipe, device: torch.device) -> Network:
+def _model(recipe: Recipe, device: torch.device) -> Network:
     """Return the measured model, untrained."""
     return initial_model(ARCHITECTURE, recipe, SEED).to(device).train()
 
 
-def of_one_batch(images: int) -> Recipe:
-    """Return the published recipe for data of one batch, with the threads that torch has now."""
-    return replace(
-        preset("cifar100"),
-        train_images=images,
-        batch_size=images,
-        val_images=1,
-        test_images=1,
-        cpu_threads=torch.get_num_threads(),
-    )
-
-
-def check(device: torch.device) -> None:
-    """Assert that two steps in float64 end in the reference's weights."""
-    recipe = replace(of_one_batch(CHECKED_IMAGES), precision="fp64", lr=1e-3)
-    nets = []
-    for make in (reference_step, our_step):
-        nets.append(model(recipe, device))
-        step = make(nets[-1], recipe, device)
-        with numerics(recipe, device):
-            step()
-            step()
-    pairs = zip(*(net.parameters() for net in nets), strict=True)
-    difference = max((first - second).abs().max().item() for first, second in pairs)
-    if not difference <= AGREEMENT:
-        raise AssertionError(f"after two steps weights differ from the reference's by {difference}")
+def _of_one_batch(images: int) -> Recipe:
+    """Return the published recipe for data of one batch."""
+    return published(train_images=images, batch_size=images, val_images=1, test_images=1)

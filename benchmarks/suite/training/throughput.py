@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from statistics import fmean, median
-from typing import Final
+from typing import Any, Final
 
-import torch
-
-from benchmarks.suite.training.figures import Effort, Figure, Modes, asked
+from benchmarks.suite.report.row import Row
+from benchmarks.suite.training.effort import Effort, Modes, published
 from blox_core.data.noise import noise
 from blox_core.errors import DeviceOutOfMemory
-from blox_core.recipe import Recipe, preset
 from blox_core.space import SPACE_SIZE, Architecture
 from blox_core.throughput import Load, Throughput, measure
 from blox_core.training.trainer import initial_model
 from tests.support.reference_trainer import ReferenceTrainer
 
-MODELS: Final = "models"
-JOBS: Final = "jobs"
 # The middles of three equal strata of all architectures by FLOPs.
 SAMPLE: Final = (10_645, 83_352, 32_967)
 SEED: Final = 1
@@ -40,56 +36,49 @@ ON_CUDA: Final[Modes] = {
 }
 
 
-def model_figures(effort: Effort) -> list[Figure]:
+def models(effort: Effort) -> Iterator[Row]:
     """Measure models per hour in every mode, one at a time, and the reference's."""
-    modes = asked(ON_CUDA if effort.device.type == "cuda" else ON_CPU, effort)
-    figures, means = [], {}
-    for name, changes in modes.items():
-        found = measure(load(effort, replace(recipe_of(effort), **changes)))
+    means = {}
+    for name, changes in effort.asked(ON_CPU, ON_CUDA).items():
+        found = measure(_load(effort, **changes))
         means[name] = found.model_s
-        figures += [seconds(name, model_seconds(found)), *costs(name, 1, found.model_s)]
-        figures += memory(name, found, MODELS)
-    reference = reference_seconds(effort)
-    figures += [seconds(REFERENCE, reference), *costs(REFERENCE, 1, fmean(reference))]
-    return figures + [
-        Figure(
-            part=MODELS,
-            name=f"{name} : {REFERENCE}, models/hour",
-            unit="x",
-            runs=(fmean(reference) / mean,),
-            at_least=LEAST_RATIO_ON_H100 if name == "ours" and on_h100(effort.device) else None,
-        )
-        for name, mean in means.items()
-    ]
+        yield Row(f"{name}, a model", _model_seconds(found), "s")
+        yield from _costs(name, found.models_per_hour)
+        yield from _memory(name, found)
+    reference_s = _reference_seconds(effort)
+    yield Row(f"{REFERENCE}, a model", reference_s, "s")
+    yield from _costs(REFERENCE, HOUR_S / fmean(reference_s))
+    for name, mean in means.items():
+        least = LEAST_RATIO_ON_H100 if name == "ours" and effort.on_h100 else None
+        title = f"{name} : {REFERENCE}, models/hour"
+        yield Row(title, [fmean(reference_s) / mean], "x", at_least=least)
 
 
-def job_figures(effort: Effort) -> list[Figure]:
+def jobs(effort: Effort) -> Iterator[Row]:
     """Measure models per hour of several processes side by side, up to what memory allows."""
-    figures: list[Figure] = []
     for count in effort.jobs:
         name = f"{count} at a time"
         try:
-            found = measure(replace(load(effort, recipe_of(effort)), processes=count))
+            found = measure(replace(_load(effort), processes=count))
         except DeviceOutOfMemory:
-            break
-        figures += [*costs(name, count, found.model_s, JOBS), *memory(name, found, JOBS)]
-    return figures
+            return
+        yield from _costs(name, found.models_per_hour)
+        yield from _memory(name, found)
 
 
-def load(effort: Effort, recipe: Recipe) -> Load:
-    """Return what one process trains."""
-    sample = SAMPLE[: effort.sample]
-    return Load(recipe=recipe, architectures=sample, device=str(effort.device), share=effort.share)
+def _load(effort: Effort, **changes: Any) -> Load:
+    """Return what one process trains: the published recipe, in batches that suit a CPU too."""
+    return Load(
+        recipe=published(batch_size=effort.batch, **changes),
+        architectures=SAMPLE[: effort.sample],
+        device=str(effort.device),
+        share=effort.share,
+    )
 
 
-def recipe_of(effort: Effort) -> Recipe:
-    """Return the published recipe, in batches that suit a CPU too, by the threads of torch now."""
-    return replace(preset("cifar100"), batch_size=effort.batch, cpu_threads=torch.get_num_threads())
-
-
-def reference_seconds(effort: Effort) -> tuple[float, ...]:
+def _reference_seconds(effort: Effort) -> list[float]:
     """Return the reference's seconds of the epochs of each model, start-up and test left out."""
-    given = load(effort, recipe_of(effort))
+    given = _load(effort)
     recipe, data = given.timed_recipe, noise(given.timed_recipe)
     found = []
     for index in given.architectures:
@@ -103,39 +92,25 @@ def reference_seconds(effort: Effort) -> tuple[float, ...]:
         trainer.epoch()
         epoch_s = median(trainer.epoch().seconds for _ in range(REFERENCE_EPOCHS))
         found.append(given.recipe.epochs * epoch_s * given.scale)
-    return tuple(found)
+    return found
 
 
-def model_seconds(found: Throughput) -> tuple[float, ...]:
+def _model_seconds(found: Throughput) -> list[float]:
     """Return the seconds of each model that was timed, with the start-up of a usual one."""
-    return tuple(
+    return [
         found.start_up_s + found.epochs * training.epoch_s + training.test_s
         for training in found.trainings
-    )
-
-
-def seconds(name: str, values: Sequence[float]) -> Figure:
-    """Return the row of seconds a model, each of another architecture."""
-    return Figure(part=MODELS, name=f"{name}, a model", unit="s", runs=tuple(values))
-
-
-def costs(name: str, processes: int, model_s: float, part: str = MODELS) -> list[Figure]:
-    """Return models per hour, and the hours of the device for all architectures."""
-    per_hour = processes * HOUR_S / model_s
-    return [
-        Figure(part=part, name=name, unit="models/hour", runs=(per_hour,)),
-        Figure(part=part, name=f"{name}, all models", unit="hours", runs=(SPACE_SIZE / per_hour,)),
     ]
 
 
-def memory(name: str, found: Throughput, part: str) -> list[Figure]:
-    """Return the most memory that was taken: of the GPU in all, or of one process on a CPU."""
+def _costs(name: str, per_hour: float) -> Iterator[Row]:
+    """Yield models per hour, and the hours of the device for all architectures."""
+    yield Row(name, [per_hour], "models/hour")
+    yield Row(f"{name}, all models", [SPACE_SIZE / per_hour], "hours")
+
+
+def _memory(name: str, found: Throughput) -> Iterator[Row]:
+    """Yield the most memory that was taken: of the GPU in all, or of one process on a CPU."""
     taken = found.device_bytes or found.resident_bytes
-    if taken is None:
-        return []
-    return [Figure(part=part, name=f"{name}, peak memory", unit="GiB", runs=(taken / GIB,))]
-
-
-def on_h100(device: torch.device) -> bool:
-    """Return whether bounds of an H100 count."""
-    return device.type == "cuda" and "H100" in torch.cuda.get_device_name(device)
+    if taken is not None:
+        yield Row(f"{name}, peak memory", [taken / GIB], "GiB")

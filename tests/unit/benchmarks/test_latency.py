@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.suite.latency import command as latency_command
-from benchmarks.suite.latency.figures import separate_sample
+from benchmarks.suite.latency.command import BENCHMARK, separate_sample
+from benchmarks.suite.report.benchmark import FAILED
 from blox_core.latency import DeviceIdentity, LatencyPredictor, LatencyProtocol
 from blox_core.latency.predictor import fitting_sample
 
@@ -22,8 +21,8 @@ ALONE = """
 import sys
 others = "click onnx onnxruntime psutil psycopg pydantic_settings redis rich scipy sqlalchemy yaml"
 sys.modules.update(dict.fromkeys(others.split()))
-from benchmarks.suite.latency.command import main
-sys.exit(main(sys.argv[1:]))
+from benchmarks.suite.latency.command import BENCHMARK
+sys.exit(BENCHMARK.main())
 """
 SMALL = (
     "batch=1 resolution=8 stem_channels=2 classes=10 least_warm_up=2 most_warm_up=2 timed_runs=2"
@@ -49,7 +48,7 @@ def test_a_sample_is_measured_twice_and_predicted(tmp_path: Path) -> None:
     ended = measure(*few, *TINY)
     assert ended.returncode == 0, ended.stderr
     document = json.loads(report.read_text())
-    rows = {row["name"]: row for row in document["rows"]}
+    rows, details = {row["name"]: row for row in document["rows"]}, document["details"]["latency"]
     assert list(rows) == [
         "Spearman of two runs",
         "median difference of two runs",
@@ -66,21 +65,21 @@ def test_a_sample_is_measured_twice_and_predicted(tmp_path: Path) -> None:
         "all, predicted from 90",
         "of that, arithmetic",
     ]
-    assert -1 <= rows["predicted from 90: Spearman"]["median"] <= 1
-    assert 0 <= rows["stable measurements"]["median"] <= 100
+    assert -1 <= rows["predicted from 90: Spearman"]["value"] <= 1
+    assert 0 <= rows["stable measurements"]["value"] <= 100
     for name in ("latency", "an architecture", "of that, arithmetic"):
-        assert rows[name]["median"] > 0
-    errors = [row["median"] for name, row in rows.items() if name.endswith("absolute error")]
+        assert rows[name]["value"] > 0
+    errors = [row["value"] for name, row in rows.items() if name.endswith("absolute error")]
     assert (len(errors), min(errors) > 0) == (3, True)
-    assert rows["all, measured"]["median"] > rows["all, predicted from 90"]["median"] > 0
-    assert LatencyProtocol.from_dict(document["protocol"]).resolution == 8
-    assert DeviceIdentity.from_dict(document["device"]).onnxruntime == "none"
-    runs = document["measurements"]
+    assert rows["all, measured"]["value"] > rows["all, predicted from 90"]["value"] > 0
+    assert LatencyProtocol.from_dict(details["protocol"]).resolution == 8
+    assert DeviceIdentity.from_dict(details["device"]).onnxruntime == "none"
+    runs = details["measurements"]
     indices = {name: [row["arch_index"] for row in rows] for name, rows in runs.items()}
     assert indices["first"] == indices["again"]
     assert len(indices["first"]) == 4
     assert len(set(indices["fitted"]) - set(indices["first"])) == 90
-    predictor = LatencyPredictor.from_dict(document["predictor"])
+    predictor = LatencyPredictor.from_dict(details["predictor"])
     assert len(predictor.all_ms()) == 91_125
     assert "Spearman of two runs" in ended.stdout
 
@@ -89,10 +88,9 @@ def test_what_is_missing_is_said_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    arguments = ["--backend", "onnxruntime-cpu", "--any-load"]
-    assert latency_command.main(arguments) == latency_command.FAILED
-    (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("latency: onnxruntime is not installed")
+    assert BENCHMARK.main(["--backend", "onnxruntime-cpu", "--any-load"]) == FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Error: onnxruntime is not installed")
 
 
 def test_the_sample_is_separate() -> None:
@@ -102,35 +100,8 @@ def test_the_sample_is_separate() -> None:
     assert not set(drawn) & set(others)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--sample", "1"], "'1': an integer of 2 or more is allowed"),
-        (["--rounds", "none"], "'none': an integer of 1 or more is allowed"),
-        (["--set", "size=3"], "'size': one of backend, precision, .* is allowed"),
-    ],
-)
-def test_wrong_options(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        latency_command.main(arguments)
-    assert re.search(message, capsys.readouterr().err)
-
-
 def test_a_wrong_value_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert latency_command.main(["--any-load", "--set", "batch=none"]) == latency_command.FAILED
-    assert capsys.readouterr().out == (
-        "latency: latency protocol field batch = 'none': an integer of 1 or more is allowed\n"
+    assert BENCHMARK.main(["--any-load", "--set", "batch=none"]) == FAILED
+    assert capsys.readouterr().err == (
+        "Error: latency protocol field batch = 'none': an integer of 1 or more is allowed\n"
     )
-
-
-def test_a_busy_machine_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(os, "getloadavg", lambda: (1000.0, 0.0, 0.0))
-    assert latency_command.main([]) == latency_command.FAILED
-    assert "the machine is busy: stop other work, or" in capsys.readouterr().out
-    few = ["--sample", "2", "--rounds", "1", *TINY]
-    assert latency_command.main([*few, "--any-load"]) == latency_command.SUCCESS
-    assert "the machine is busy: times are of no use" in capsys.readouterr().out

@@ -1,106 +1,128 @@
-"""What `benchmarks/queue.py` refuses, and what it says of a busy machine and of missed bounds."""
+"""What benchmarks refuse, and what they say of a busy machine and of missed bounds."""
 
+import json
+import os
 from dataclasses import replace
 
-import click
 import pytest
-from click.testing import CliRunner
 
-from benchmarks.suite.queue.command import main
-from benchmarks.suite.queue.cpu import CpuUse
-from benchmarks.suite.queue.fleet import Sample
-from benchmarks.suite.queue.scale import jobs_needed
-from benchmarks.suite.queue.scale_rows import CONNECT, Measured, scale_rows
-from benchmarks.suite.report.machine import Machine, refuse_if_busy
-from benchmarks.suite.report.report import Report, Row
+from benchmarks.suite.codec.command import BENCHMARK as CODEC
+from benchmarks.suite.fidelity.command import BENCHMARK as FIDELITY
+from benchmarks.suite.latency.command import BENCHMARK as LATENCY
+from benchmarks.suite.queue.command import BENCHMARK as QUEUE
+from benchmarks.suite.report.benchmark import FAILED, SUCCESS, Benchmark
+from benchmarks.suite.report.options import Options
+from benchmarks.suite.report.row import Row, tables
+from benchmarks.suite.training.command import BENCHMARK as TRAINING
 
-IDLE = Machine(
-    processor="made up",
-    cores=4,
-    load=2.0,
-    python="3",
-    postgresql="PostgreSQL 15",
-    redis="Redis 7",
-    celery="5",
-    sqlalchemy="2",
-    psycopg="3",
-)
-BUSY = replace(IDLE, load=2.01)
+KEPT = Row("kept", (9.0, 12.0, 11.0), "images/s", at_least=11)
+MISSED = Row("missed", (10.9, 2000.0, 1.0), "images/s", at_least=11)
 
 
-def test_half_a_load_per_core_is_the_most_that_is_measured_with():
-    refuse_if_busy(IDLE)
-    with pytest.raises(click.ClickException, match=r"is 2\.01: at most 2 is allowed on 4 cores"):
-        refuse_if_busy(BUSY)
+def benchmark(*rows):
+    """Return a benchmark that has found these rows."""
+    return Benchmark(
+        name="made-up",
+        options=Options,
+        parts={"p": lambda _: (rows, {})},
+        about=lambda _: {},
+    )
 
 
-def test_a_busy_machine_marks_the_table():
-    assert "BUSY" not in str(IDLE)
-    assert str(BUSY).endswith("BUSY, the figures are not to be quoted")
+@pytest.fixture(autouse=True)
+def load(monkeypatch):
+    """Sets the load of the machine, which is idle."""
+
+    def of_each_core(load):
+        total = load * len(os.sched_getaffinity(0))
+        monkeypatch.setattr(os, "getloadavg", lambda: (total, 0.0, 0.0))
+
+    of_each_core(0.0)
+    return of_each_core
 
 
-@pytest.fixture
-def busy(monkeypatch):
-    """The machine is busy, so that nothing is measured."""
-    monkeypatch.setattr("benchmarks.suite.queue.command.this_machine", lambda: BUSY)
+def test_half_a_load_per_core_is_the_most_that_is_measured_with(load, capsys):
+    load(0.5)
+    assert benchmark(KEPT).main([]) == SUCCESS
+    assert "BUSY" not in capsys.readouterr().out
+    load(0.51)
+    assert benchmark(KEPT).main([]) == FAILED
+    assert "by --any-load, which marks the table" in capsys.readouterr().err
+    assert benchmark(KEPT).main(["--any-load"]) == SUCCESS
+    assert "; BUSY, the figures are not to be quoted\n" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("busy")
-def test_the_command_refuses_a_busy_machine_before_it_measures():
-    ended = CliRunner().invoke(main, ["enqueue", "--jobs", "1"])
-    assert (ended.exit_code, ended.stdout) == (1, "")
-    assert "by --any-load" in ended.stderr
+@pytest.mark.parametrize("one", [QUEUE, CODEC, TRAINING, LATENCY])
+def test_a_busy_machine_is_refused_before_anything_is_measured(one, load, capsys):
+    load(1.0)
+    assert one.main([]) == FAILED
+    assert "is allowed on" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize(
-    ("arguments", "what"),
+    ("one", "arguments", "what"),
     [
-        ("lunch", "'lunch' is not one of"),
-        ("--jobs 0", "'--jobs': 0 is not in the range"),
-        ("--fleets 10,x", "'10,x': numbers from 1 to 1100 such as"),
-        ("--fleets 0", "'0': numbers from 1 to 1100 such as"),
-        ("--fleets 1101", "'1101': numbers from 1 to 1100 such as"),
-        ("--seconds inf", "'--seconds': inf is not in the range"),
-        ("--seconds 3600", "3600 s of 1,400 workers may take 103,601 jobs: at most 91,125"),
-        ("--seed -1", "'--seed': -1 is not in the range"),
-        ("--fault-every 0", "'--fault-every': 0.0 is not in the range"),
-        ("--bound 3", "'3': NAME=NUMBER is allowed"),
-        ("--bound speed=fast", "'speed=fast': NAME=NUMBER is allowed"),
-        ("--bound speed=nan", "'speed=nan': NAME=NUMBER is allowed"),
-        ("--json no/such.json", "there is no folder 'no'"),
+        (QUEUE, "lunch", "'lunch': one of enqueue, scale, soak is allowed"),
+        (QUEUE, "--jobs 0", "--jobs: '0': an integer from 1 to 91,125 is allowed"),
+        (QUEUE, "--fleets 10,x", "--fleets: 'x': an integer from 1 to 1,100 is allowed"),
+        (QUEUE, "--fleets 0", "--fleets: '0': an integer from 1 to 1,100 is allowed"),
+        (QUEUE, "--fleets 1101", "--fleets: '1101': an integer from 1 to 1,100 is allowed"),
+        (QUEUE, "--seconds inf", "--seconds: 'inf': a number from 1 to 86,400 is allowed"),
+        (QUEUE, "--seconds 3600", "3600 s of 1,400 workers may take 103,601 jobs: at most 91,125"),
+        (QUEUE, "--seed -1", "--seed: '-1': an integer from 0"),
+        (QUEUE, "--fault-every 0", "--fault-every: '0': a number from 0.001"),
+        (QUEUE, "--bound 3", "'3': NAME=NUMBER is allowed"),
+        (QUEUE, "--bound speed=fast", "'speed=fast': NAME=NUMBER is allowed"),
+        (QUEUE, "--bound speed=nan", "'speed=nan': NAME=NUMBER is allowed"),
+        (QUEUE, "--json no/such.json", "'no/such.json': a file in a folder that is there"),
+        (CODEC, "--rows 0", "--rows: '0': an integer from 1 to 91,125 is allowed"),
+        (FIDELITY, "--architectures 1,x", "'x': an integer from 0 to 91,124 is allowed"),
+        (LATENCY, "--sample 1", "--sample: '1': an integer of 2 or more is allowed"),
+        (LATENCY, "--rounds none", "--rounds: 'none': an integer of 1 or more is allowed"),
+        (LATENCY, "--set size=3", "--set: 'size': one of backend, precision, "),
+        (TRAINING, "--jobs 1,0", "--jobs: '0': an integer of 1 or more is allowed"),
     ],
 )
-def test_a_bad_argument_is_named_in_one_line(arguments, what):
-    ended = CliRunner().invoke(main, arguments.split())
-    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
-    assert (ended.exit_code, ended.stdout) == (2, "")
-    assert what in line
-    assert ended.stderr.endswith(f"{line}\n")
+def test_a_bad_argument_is_named_in_one_line(one, arguments, what, capsys):
+    with pytest.raises(SystemExit) as ended:
+        one.main(arguments.split())
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (2, "")
+    assert what in printed.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows", "code"),
+    [
+        (["--check"], [KEPT], SUCCESS),
+        (["--check"], [KEPT, MISSED], FAILED),
+        (["--check", "--bound", "missed=10.9"], [KEPT, MISSED], SUCCESS),
+        ([], [MISSED], SUCCESS),
+    ],
+)
+def test_check_names_what_is_missed(arguments, rows, code, tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    assert benchmark(*rows).main([*arguments, "--json", str(path)]) == code
+    told = "missed: p: missed is 10.9 images/s, at least 11 is allowed" in capsys.readouterr().err
+    assert told == (code == FAILED)
+    verdicts = [row["verdict"] for row in json.loads(path.read_text())["rows"]]
+    assert ("missed" in verdicts) == (MISSED in rows and "--bound" not in arguments)
 
 
 def test_a_figure_at_its_bound_passes_and_one_that_is_no_number_does_not():
-    row = Row(part="enqueue", name="memory", value=120, unit="MB", bound=120)
-    rows = [row, replace(row, value=120.1), replace(row, value=float("nan"))]
-    report = Report(machine=IDLE, rows=rows, details={})
+    row = Row("memory", [120], "MB", at_most=120)
+    rows = [row, replace(row, runs=[120.1]), replace(row, runs=[float("nan")])]
     assert [one.verdict for one in rows] == ["ok", "missed", "missed"]
-    assert report.missed == rows[1:]
-    assert [one.verdict for one in report.with_bounds({"memory": 121}).rows] == [
-        "ok",
-        "ok",
-        "missed",
+    assert [one.bounded(121).verdict for one in rows] == ["ok", "ok", "missed"]
+
+
+def test_a_table_has_the_columns_that_something_is_in():
+    lines = tables([KEPT, Row("of one run", [3], "s").against("a peer", 4)]).splitlines()
+    assert [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in (lines[2], *lines[4:])
+    ] == [
+        ["what", "value", "least", "most", "unit", "bound", "verdict", "ratio", "of"],
+        ["kept", "11", "9", "12", "images/s", "at least 11", "ok", "", ""],
+        ["of one run", "3", "", "", "s", "", "", "0.75", "a peer"],
     ]
-
-
-def test_a_fleet_that_did_nothing_has_rows_all_the_same():
-    cpu = CpuUse(postmaster_s=0, server_s=1, clients_s=0, machine_s=1)
-    probe = Sample(CONNECT, 5.0, 5.0, 5.001, False)
-    idle = Measured(fleet=1, seconds=1, samples=[probe], cpu=cpu, memory_bytes=1)
-    figures = {row.name: row.value for row in scale_rows([idle])}
-    assert figures["transactions at 1"] == 0
-    assert "begun late, p99 at 1" not in figures
-
-
-def test_a_fleet_needs_the_jobs_that_its_workers_may_take():
-    assert jobs_needed([100, 300], 30) == 400 * 2 + 1
-    assert jobs_needed([100, 300], 45) == 400 * 3 + 1
+    assert tables([Row("alone", [3])]).splitlines()[2] == "| what  | value |"

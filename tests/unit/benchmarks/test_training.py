@@ -6,32 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.suite.training import (
-    augmentation as training_augmentation,
-)
-from benchmarks.suite.training import (
-    checkpoint as training_checkpoint,
-)
-from benchmarks.suite.training import (
-    command as training_command,
-)
-from benchmarks.suite.training import (
-    steps as training_steps,
-)
-from benchmarks.suite.training import (
-    throughput as training_throughput,
-)
-from benchmarks.suite.training.figures import Figure, asked, measured
+from benchmarks.suite.training import augmentation, checkpoint, steps, throughput
+from benchmarks.suite.training.effort import Effort, measured
 from blox_core.complexity import params_and_flops
 from blox_core.errors import DeviceOutOfMemory
 from blox_core.recipe import preset
 from blox_core.throughput import stratified_sample
+from tests.support import pil_augmentation
 
 ROOT = Path(__file__).parents[3]
 # A module that is None cannot be imported.
@@ -39,11 +25,9 @@ ALONE = """
 import sys
 others = "click celery psutil psycopg pydantic_settings redis rich sklearn sqlalchemy yaml"
 sys.modules.update(dict.fromkeys(others.split()))
-from benchmarks.suite.training.command import main
-sys.exit(main(sys.argv[1:]))
+from benchmarks.suite.training.command import BENCHMARK
+sys.exit(BENCHMARK.main())
 """
-KEPT = Figure(part="p", name="kept", unit="x", runs=(9.0, 12.0, 11.0), at_least=11)
-MISSED = Figure(part="p", name="missed", unit="images/s", runs=(10.9, 2000.0, 1.0), at_least=11)
 
 
 def measure(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -114,44 +98,31 @@ def test_steps_and_models_are_measured_without_other_packages(tmp_path: Path) ->
 
 
 def test_compiled_blocks_are_measured_where_asked() -> None:
-    effort = training_command.effort_of(training_command._parser().parse_args([]))
-    for modes in (training_steps.ON_CUDA, training_throughput.ON_CUDA, training_steps.ON_CPU):
-        assert not any("compiled" in name for name in asked(modes, effort))
-        assert asked(modes, replace(effort, compiled=True)) == modes
+    for part in (steps, throughput):
+        modes = Effort().asked(part.ON_CPU, part.ON_CUDA)
+        assert modes.keys() == {name for name in part.ON_CPU if "compiled" not in name}
+        on_gpu = Effort(device=torch.device("cuda"), compiled=True)
+        assert on_gpu.asked(part.ON_CPU, part.ON_CUDA) == part.ON_CUDA
 
 
 def test_a_gpu_gets_more_to_do() -> None:
-    parser = training_command._parser()
-    on_gpu = training_command.effort_of(parser.parse_args(["--device", "cuda", "--jobs", "1,3"]))
+    on_gpu = Effort(device=torch.device("cuda"), jobs=(1, 3))
     assert (on_gpu.batch, on_gpu.share, on_gpu.jobs) == (256, 1.0, (1, 3))
-    assert training_command.effort_of(parser.parse_args([])).share < 0.01
+    assert Effort().share < 0.01
 
 
 def test_more_jobs_than_fit_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure_none(load: object) -> None:
         raise DeviceOutOfMemory
 
-    monkeypatch.setattr(training_throughput, "measure", measure_none)
-    effort = training_command.effort_of(training_command._parser().parse_args([]))
-    assert training_throughput.job_figures(effort) == []
+    monkeypatch.setattr(throughput, "measure", measure_none)
+    assert list(throughput.jobs(Effort())) == []
 
 
 def test_sample_is_stratified() -> None:
     _, flops = params_and_flops(preset("cifar100").shape)
-    assert stratified_sample(flops, 3) == training_throughput.SAMPLE
-    assert stratified_sample(flops, 1) == (training_steps.ARCHITECTURE.index,)
-
-
-def test_a_busy_machine_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(os, "getloadavg", lambda: (1000.0, 0.0, 0.0))
-    monkeypatch.setattr(training_command, "PARTS", {"p": lambda _: [KEPT]})
-    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
-    assert training_command.main([]) == training_command.MISSED
-    assert "the machine is busy: stop other work, or" in capsys.readouterr().out
-    assert training_command.main(["--any-load"]) == training_command.SUCCESS
-    assert "the machine is busy: times are of no use" in capsys.readouterr().out
+    assert stratified_sample(flops, 3) == throughput.SAMPLE
+    assert stratified_sample(flops, 1) == (steps.ARCHITECTURE.index,)
 
 
 def test_checkpoints_are_measured_without_other_packages(tmp_path: Path) -> None:
@@ -172,34 +143,12 @@ def test_checkpoints_are_measured_without_other_packages(tmp_path: Path) -> None
 
 
 def test_what_a_checkpoint_costs_is_a_share_of_a_whole_epoch() -> None:
-    rows = training_checkpoint.figures((1.1, 1.2), (1.0, 1.0), (0.5, 0.7), images=4_500)
-    assert [round(row.median, 6) for row in rows] == [1_150, 1_000, 150, 600, 1.5, 6]
+    rows = checkpoint.rows((1.1, 1.2), (1.0, 1.0), (0.5, 0.7), images=4_500)
+    assert [round(row.value, 6) for row in rows] == [1_150, 1_000, 150, 600, 1.5, 6]
     assert [row.missed for row in rows] == [False] * 6
-    (_, _, _, _, share, _) = training_checkpoint.figures((1.3,), (1.0,), (1.0,), images=4_500)
-    assert str(share) == "checkpoint: lost, of 45,000 images: 3 %, at most 2"
+    (_, _, _, _, share, _) = checkpoint.rows((1.3,), (1.0,), (1.0,), images=4_500)
+    assert (share.value, share.at_most) == (pytest.approx(3), 2)
     assert share.missed
-
-
-@pytest.mark.parametrize(
-    ("arguments", "figures", "code"),
-    [
-        (["--check"], [KEPT], training_command.SUCCESS),
-        (["--check"], [KEPT, MISSED], training_command.MISSED),
-        ([], [MISSED], training_command.SUCCESS),
-    ],
-)
-def test_check_names_what_is_missed(
-    arguments: list[str],
-    figures: list[Figure],
-    code: int,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(training_command, "PARTS", {"p": lambda _: figures})
-    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
-    assert training_command.main([*arguments, "--any-load"]) == code
-    told = "missed: p: missed: 10.9 images/s, at least 11" in capsys.readouterr().out
-    assert told == (code == training_command.MISSED)
 
 
 def test_contenders_run_by_turns_after_a_warm_up() -> None:
@@ -215,6 +164,6 @@ def test_contenders_run_by_turns_after_a_warm_up() -> None:
 
 
 def test_outputs_that_differ_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_augmentation, "epoch_order", lambda n, *_: torch.arange(n))
+    monkeypatch.setattr(pil_augmentation, "epoch_order", lambda n, *_: torch.arange(n))
     with pytest.raises(AssertionError, match="inputs of a model differ from torchvision's by"):
-        training_augmentation.check(torch.device("cpu"))
+        augmentation.check(torch.device("cpu"))

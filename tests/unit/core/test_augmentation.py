@@ -79,13 +79,12 @@ def test_crop_pads_with_black() -> None:
 def test_batches_are_the_published_pipeline() -> None:
     """Same order, PIL images one by one, tensors, normalisation, and then a hole."""
     data = synthetic_data(AUGMENTED)
-    parameters = draw_parameters(AUGMENTED, SEED, 2)
-    expected = pil_augmentation.model_input(AUGMENTED, data.train_images, parameters)
+    expected = pil_augmentation.epoch_input(AUGMENTED, data.train_images, SEED, 2)
     order = epoch_order(len(expected), SEED, 2)
     source = Batches(AUGMENTED, data, CPU)
     batches = [source.training_batch(chosen) for chosen in source.training(SEED, 2)]
     assert [len(labels) for _, labels in batches] == [8, 8, 4]
-    assert torch.equal(torch.cat([pixels for pixels, _ in batches]), expected[order])
+    assert torch.equal(torch.cat([pixels for pixels, _ in batches]), expected)
     labels = torch.cat([labels for _, labels in batches])
     assert np.array_equal(labels.numpy(), data.train_labels[order])
 
