@@ -50,11 +50,12 @@ def parse_architecture(text: str) -> Architecture:
 
 def recipe_options(default: str | None = None) -> Callable[[Callable[..., Any]], Any]:
     """Add `--recipe` and `--set` to a command, which takes them as `recipe` and `changes`."""
+    needed: dict[str, Any] = (
+        {"required": True} if default is None else {"default": default, "show_default": True}
+    )
     recipe_option = click.option(
         "--recipe",
-        required=default is None,
-        default=default,
-        show_default=True,
+        **needed,
         callback=_preset,
         help=f"One of {', '.join(PRESETS)}.",
     )
