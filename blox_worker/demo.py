@@ -158,7 +158,7 @@ def _training_facts(run: Run, row: ResultRow) -> list[tuple[str, Any]]:
     names = ("train_top1", "train_top5", "val_top1", "val_top5", "test_top1", "test_top5")
     values: list[tuple[str, Any]] = []
     for name in names:
-        images = run.training_recipe.images(name.partition("_")[0])
+        images = run.images(name.partition("_")[0])
         counts = np.atleast_1d(getattr(row, name)).tolist()
         percent = [round(count / images * 100, 3) for count in counts]
         values.append((name, percent[0] if name.startswith("test") else percent))

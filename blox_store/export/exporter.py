@@ -110,7 +110,7 @@ class _Export:
 
     def _summarise(self, tables: list[ReleaseTable], progress: ExportProgress) -> SeedFigures:
         """Go through all rows for the first time; return what the dataset card shows of them."""
-        figures = FiguresBuilder(self.jobs.run.training_recipe)
+        figures = FiguresBuilder(self.jobs.run)
         for source, group in groupby(tables, lambda table: table.source):
             of_source = list(group)
             with closing(source.blocks()) as blocks:
@@ -165,5 +165,5 @@ def _trainings_of(run: Run) -> Trainings:
         trainer=run.trainer,
         trainer_revision=run.trainer_revision,
         recipe_fingerprint=run.recipe_fingerprint,
-        recipe=run.training_recipe.to_dict(),
+        recipe=run.recipe.to_dict(),
     )

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blox_core.recipe import Recipe
 from blox_store.release.columns import NumberColumn
 from blox_store.release.table import Table
-from blox_store.store import CostBlock, ResultBlock
+from blox_store.store import CostBlock, ResultBlock, Run
 
 Doubles = NDArray[np.float64]
 
@@ -37,8 +36,8 @@ class SeedFigures:
 class FiguresBuilder:
     """Collects the figures of a seed from the blocks of an export."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self._recipe = recipe
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._results: list[tuple[NDArray[Any], Doubles, Doubles]] = []
         self._costs: list[CostBlock] = []
 
@@ -51,8 +50,8 @@ class FiguresBuilder:
             self._costs.append(block)
         elif isinstance(block, ResultBlock):
             best = block.curves["val_top1"].max(axis=1, initial=0)
-            val = np.where(block.epochs > 0, best * (100 / self._recipe.val_images), np.nan)
-            test = block.test_top1 * (100 / self._recipe.test_images)
+            val = np.where(block.epochs > 0, best * (100 / self._run.images("val")), np.nan)
+            test = block.test_top1 * (100 / self._run.images("test"))
             self._results.append((block.arch_indices, val, np.where(block.has_test, test, np.nan)))
 
     def figures(self) -> SeedFigures:

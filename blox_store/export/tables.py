@@ -184,7 +184,7 @@ def _training_column(name: str, run: Run, block: ResultBlock) -> Column:
         absent = np.arange(values.shape[1]) >= block.epochs[:, None]
     if metric == "loss":
         return _losses(values, absent)
-    return _accuracies(values, absent, run.training_recipe.images(split))
+    return _accuracies(values, absent, run.images(split))
 
 
 def _losses(values: NDArray[Any], absent: NDArray[np.bool_]) -> Column:

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, RowMapping, select, text, update
 from blox_core.errors import LatencyError, RecipeError
 from blox_core.latency import LATENCY, LatencyProtocol
 from blox_core.recipe import Recipe
-from blox_core.rules import is_int
 from blox_store.errors import RunNotFound
 from blox_store.store import schema
 from blox_store.store.database.clock import database_time, now_s
@@ -159,15 +158,18 @@ _NEW_JOB: Final = {
 
 def _run(row: RowMapping) -> Run:
     facts = {name: row[name] for name in Run.__dataclass_fields__}
-    return Run(**{**facts, "recipe": _recipe(row["trainer"], row["recipe"])})
+    return Run(**{**facts, "recipe": _recipe(row)})
 
 
-def _recipe(trainer: str, values: Any) -> Recipe | LatencyProtocol | ForeignRecipe:
+def _recipe(row: RowMapping) -> Recipe | LatencyProtocol | ForeignRecipe:
+    values = row["recipe"]
     try:
-        return (LatencyProtocol if trainer == LATENCY else Recipe).from_dict(values)
+        return (LatencyProtocol if row["trainer"] == LATENCY else Recipe).from_dict(values)
     except (RecipeError, LatencyError) as error:
-        epochs = values.get("epochs") if isinstance(values, Mapping) else None
-        return ForeignRecipe(epochs=max(1, epochs) if is_int(epochs) else 1, fault=str(error))
+        return ForeignRecipe(
+            values=values if isinstance(values, Mapping) else {},
+            fault=f"run {row['id']}: {error}; use the version of Blox that made it",
+        )
 
 
 def _listed(runs: list[Run]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum, StrEnum
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from blox_core.latency import LATENCY, LatencyProtocol
 from blox_core.recipe import ModelShape, Recipe
+from blox_core.rules import is_int
 from blox_store.errors import StoreError
 
 MAX_PRIORITY: Final = 9  # of a job; such are trained first, and Celery tells as many levels apart
@@ -48,13 +49,39 @@ class NoClaim(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignRecipe:
-    """A recipe, or protocol, of another version of Blox that this one does not know.
+    """A recipe, or protocol, of another version of Blox: its fields, as far as they are needed.
 
-    `fault` says what of it; `epochs` are 1 if it has none.
+    It is enough to export finished results. `fault` says what of it this version does not know, and
+    what to do; it is raised as a StoreError where a field is needed that is not there.
     """
 
-    epochs: int
+    values: Mapping[str, Any]
     fault: str
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of a training, 1 if they are not known."""
+        epochs = self.values.get("epochs")
+        return max(1, epochs) if is_int(epochs) else 1
+
+    @property
+    def shape(self) -> ModelShape:
+        """The shape of the models."""
+        return ModelShape(**{size.name: self._number(size.name) for size in fields(ModelShape)})
+
+    def images(self, split: str) -> int:
+        """Return how many images `train`, `val` or `test` has."""
+        return self._number(f"{split}_images")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as they are stored."""
+        return dict(self.values)
+
+    def _number(self, name: str) -> int:
+        value = self.values.get(name)
+        if not is_int(value):
+            raise StoreError(self.fault)
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +89,7 @@ class Run:
     """One benchmark in the making; what identifies it is fixed when it is made.
 
     A run `measures` if its trainer is `latency`: its `dataset` is then the name of a device, and
-    its `recipe` the protocol. Whoever needs all of a recipe that is foreign gets a StoreError.
+    its `recipe` the protocol. To train or measure by a recipe that is foreign is a StoreError.
     """
 
     id: int
@@ -99,12 +126,17 @@ class Run:
     @property
     def shape(self) -> ModelShape:
         """The shape of its models."""
-        return self._known.shape
+        return self.recipe.shape
+
+    def images(self, split: str) -> int:
+        """Return how many images `train`, `val` or `test` has, in a run that trains."""
+        assert not isinstance(self.recipe, LatencyProtocol), f"{self} trains nothing"
+        return self.recipe.images(split)
 
     @property
     def _known(self) -> Recipe | LatencyProtocol:
         if isinstance(self.recipe, ForeignRecipe):
-            raise StoreError(f"{self}: {self.recipe.fault}; use the version of Blox that made it")
+            raise StoreError(self.recipe.fault)
         return self.recipe
 
     def __str__(self) -> str:

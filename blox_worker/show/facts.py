@@ -153,7 +153,7 @@ def _training(run: Run, block: ResultBlock) -> Training:
 
 
 def _percent(count: int, run: Run, split: str) -> float:
-    return count / run.training_recipe.images(split) * 100
+    return count / run.images(split) * 100
 
 
 def _number(value: Any) -> float | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
 
 from blox_store.errors import SchemaMismatch
 from blox_store.store import schema
 from blox_store.store.database.database import Database
+from blox_store.store.database.upsert import one_at_a_time
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -51,9 +52,7 @@ def upgrade(database: Database) -> None:
     tables of somebody else under our names.
     """
     with database.write() as connection:
-        if connection.dialect.name == "postgresql":
-            lock = text("SELECT pg_advisory_xact_lock(:lock)")
-            connection.execute(lock, {"lock": _ADVISORY_LOCK})
+        one_at_a_time(connection, _ADVISORY_LOCK)
         found = _revision(connection)
         if found == CURRENT:
             return

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +21,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 _ROWS_PER_STATEMENT: Final = 5000
 
+Value = TypeVar("Value")
+
 
 def upsert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Return an INSERT to which `on_conflict_…` can be added."""
@@ -32,11 +34,17 @@ def insert_or_ignore(dialect: Dialect, table: Table) -> sqlite.Insert | postgres
     return upsert(dialect, table).on_conflict_do_nothing()
 
 
+def chunks(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
+    """Yield values, so many at a time as a statement can have."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
 def insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     """Insert rows, passing over those whose key is there."""
     statement = insert_or_ignore(connection.dialect, table)
-    for start in range(0, len(rows), _ROWS_PER_STATEMENT):
-        connection.execute(statement, rows[start : start + _ROWS_PER_STATEMENT])
+    for chunk in chunks(rows, _ROWS_PER_STATEMENT):
+        connection.execute(statement, chunk)
 
 
 def insert_new_numbers(

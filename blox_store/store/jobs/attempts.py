@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, insert, se
 from blox_store.store import schema
 from blox_store.store.database.clock import now_s
 from blox_store.store.database.stored_text import stored_name, stored_text
+from blox_store.store.database.upsert import chunks
 from blox_store.store.jobs.rows import is_job
 from blox_store.store.values import JobState
 from blox_store.store.worker_name import host_of, place_to_avoid
@@ -66,8 +67,7 @@ def tried_by(connection: Connection, keys: Iterable[JobKey]) -> dict[JobKey, lis
     for run_id, arch_index in keys:
         by_run[run_id].append(arch_index)
     for run_id, indices in by_run.items():
-        for start in range(0, len(indices), _KEYS_PER_STATEMENT):
-            chunk = indices[start : start + _KEYS_PER_STATEMENT]
+        for chunk in chunks(indices, _KEYS_PER_STATEMENT):
             rows = select(_ATTEMPTS.arch_index, _ATTEMPTS.worker).where(
                 _ATTEMPTS.run_id == run_id, _ATTEMPTS.arch_index.in_(chunk)
             )

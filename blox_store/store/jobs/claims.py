@@ -32,7 +32,7 @@ _IDENTITY: Final = ("dataset", "recipe_fingerprint", "seed", "trainer", "trainer
 LEFT_TO_OTHERS_S: Final = 5.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Wish:
     """What a worker asks for: a job of a run, the next due one without an arch index."""
 

@@ -7,16 +7,18 @@ conditional on that token; leases expire by the database's clock, and only `reap
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, select, update
 
 from blox_core.latency import LATENCY
 from blox_store.store import schema
 from blox_store.store.database.clock import database_time, now_s
 from blox_store.store.database.database import StorePart
 from blox_store.store.database.stored_text import stored_text
-from blox_store.store.jobs import attempts, claims, hand_out, reaping
+from blox_store.store.database.upsert import chunks
+from blox_store.store.jobs import attempts, claims, reaping
 from blox_store.store.jobs.attempts import count_attempts, tried_by, verdict
 from blox_store.store.jobs.claims import Wish
 from blox_store.store.jobs.leases import NO_LEASE, change, lease_lost, renew
@@ -36,6 +38,7 @@ from blox_store.store.workers import living_workers
 _JOBS = schema.jobs.c
 _RUNS = schema.runs.c
 _ATTEMPTS = schema.attempts.c
+_INDICES_PER_STATEMENT: Final = 1000
 
 
 class Jobs(StorePart):
@@ -60,9 +63,7 @@ class Jobs(StorePart):
         message may be forgotten. Whoever brings a token of his own, 32 hex digits, may claim again
         after a connection that dropped during COMMIT, and gets the lease that he had taken.
         """
-        wish = Wish(
-            run=run, arch_index=arch_index, worker=worker, trainer_revision=trainer_revision
-        )
+        wish = Wish(run, arch_index, worker, trainer_revision)
         with self._database.write() as connection:
             return claims.claim(connection, wish, token or uuid4().hex, lease_s)
 
@@ -73,9 +74,7 @@ class Jobs(StorePart):
 
         As by that claim, a named job that cannot be run now goes back to `pending`.
         """
-        wish = Wish(
-            run=run, arch_index=arch_index, worker=worker, trainer_revision=trainer_revision
-        )
+        wish = Wish(run, arch_index, worker, trainer_revision)
         with self._database.read() as connection:
             if claims.would_get(connection, wish):
                 return None
@@ -179,8 +178,8 @@ class Jobs(StorePart):
         with self._database.write() as connection:
             failed = connection.scalars(rows.order_by(_JOBS.arch_index).with_for_update()).all()
             chosen = list(failed) if indices is None else sorted(set(failed) & set(indices))
-            for chunk in hand_out.chunks(chosen):
-                hand_out.start_over(connection, run_id, chunk, priority)
+            for chunk in chunks(chosen, _INDICES_PER_STATEMENT):
+                _start_over(connection, run_id, chunk, priority)
             return chosen
 
     def due(self, run_id: int) -> list[DueJob]:
@@ -217,10 +216,25 @@ class Jobs(StorePart):
             return connection.execute(queued).scalar_one()
 
     def mark_queued(self, run_id: int, indices: Sequence[int]) -> None:
-        """Mark jobs whose messages were published as queued, if they are still pending."""
-        for chunk in hand_out.chunks(indices):
+        """Mark jobs whose messages were published as queued, if they are still pending.
+
+        A job that another transaction is changing is passed over: a claim has it, or its message is
+        one too many. So is one that is not due any more: its message was used up in the meantime.
+        """
+        for chunk in chunks(sorted(set(indices)), _INDICES_PER_STATEMENT):
             with self._database.write() as connection:
-                hand_out.mark_queued(connection, run_id, chunk)
+                pending = connection.scalars(
+                    select(_JOBS.arch_index)
+                    .where(_JOBS.run_id == run_id, _JOBS.arch_index.in_(chunk))
+                    .where(_JOBS.state == JobState.PENDING.value, is_due())
+                    .with_for_update(skip_locked=True)
+                ).all()
+                # Two statements: PostgreSQL would run a locking subquery anew for each row.
+                connection.execute(
+                    update(schema.jobs)
+                    .where(_JOBS.run_id == run_id, _JOBS.arch_index.in_(pending))
+                    .values(state=JobState.QUEUED.value, updated_s=now_s())
+                )
 
     def attempts(self, run_id: int, arch_index: int) -> list[CountedAttempt]:
         """Return the attempts that count against a job, the first one first."""
@@ -297,6 +311,29 @@ class Jobs(StorePart):
                 .where(_JOBS.state.in_([*CLAIMABLE, JobState.RUNNING.value]))
             )
             return None if next_s is None else max(0.0, next_s - database_time(connection))
+
+
+def _start_over(
+    connection: Connection, run_id: int, indices: Sequence[int], priority: int | None
+) -> None:
+    """Make jobs pending as if they had never been attempted."""
+    connection.execute(
+        delete(schema.attempts).where(_ATTEMPTS.run_id == run_id, _ATTEMPTS.arch_index.in_(indices))
+    )
+    connection.execute(
+        update(schema.jobs)
+        .where(_JOBS.run_id == run_id, _JOBS.arch_index.in_(indices))
+        .values(
+            state=JobState.PENDING.value,
+            attempts=0,
+            avoid=None,
+            not_before_s=None,
+            error=None,
+            furthest_epoch=None,
+            priority=_JOBS.priority if priority is None else priority,
+            updated_s=now_s(),
+        )
+    )
 
 
 def _require(attempts: int | None, lease: Lease) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from blox_core.latency import LATENCY, LATENCY_DECIMALS
+from blox_core.space import SPACE_SIZE
 from blox_store.errors import StoreError
 from blox_store.store import schema
 from blox_store.store.database.upsert import insert_new
@@ -32,8 +33,7 @@ def measured_devices(connection: Connection, indices: range) -> Iterator[Measure
             identities=tuple(device_identities(connection, row.id)),
             unstable=_unstable(connection, row.id, indices),
         )
-    for released in connection.execute(select(schema.released_devices)).all():
-        yield _device(released, tuple(index for index in released.unstable if index in indices))
+    yield from _of_releases(connection, indices)
 
 
 def device_identities(connection: Connection, run_id: int) -> list[dict[str, Any]]:
@@ -65,7 +65,8 @@ def take_latencies(
     if _is_measured_here(connection, name):
         _refuse_mixture(name, new)
         return
-    known = _released(connection, name)
+    released = {one.name: one for one in _of_releases(connection, range(SPACE_SIZE))}
+    known = released.get(name)
     is_told = known is None and described is not None and stored.keys() <= latencies_ms.keys()
     if new and stored and not is_told:
         _refuse_other_protocols(name, known, described)
@@ -91,28 +92,23 @@ def _unstable(connection: Connection, run_id: int, indices: range) -> tuple[int,
     return tuple(connection.scalars(rows))
 
 
-def _released(connection: Connection, name: str) -> MeasuredDevice | None:
-    row = connection.execute(select(schema.released_devices).filter_by(name=name)).one_or_none()
-    return None if row is None else _device(row, tuple(row.unstable))
-
-
-def _device(row: Row[Any], unstable: tuple[int, ...]) -> MeasuredDevice:
-    return MeasuredDevice(
-        name=row.name,
-        protocol=row.protocol,
-        protocol_fingerprint=row.protocol_fingerprint,
-        identities=tuple(row.identities),
-        unstable=unstable,
-    )
+def _of_releases(connection: Connection, indices: range) -> Iterator[MeasuredDevice]:
+    for row in connection.execute(select(schema.released_devices)).all():
+        yield MeasuredDevice(
+            name=row.name,
+            protocol=row.protocol,
+            protocol_fingerprint=row.protocol_fingerprint,
+            identities=tuple(row.identities),
+            unstable=tuple(index for index in row.unstable if index in indices),
+        )
 
 
 def _refuse_others(
     name: str, stored: Mapping[int, float], latencies_ms: Mapping[int, float]
 ) -> None:
     for index, known in stored.items():
-        if round(known, LATENCY_DECIMALS) != latencies_ms.get(
-            index, round(known, LATENCY_DECIMALS)
-        ):
+        released = round(known, LATENCY_DECIMALS)
+        if latencies_ms.get(index, released) != released:
             raise StoreError(
                 f"the store has a latency of {known} ms of architecture {index} on {name}, the "
                 f"release {latencies_ms[index]}; nothing was changed"

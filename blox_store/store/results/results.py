@@ -11,6 +11,7 @@ from sqlalchemy import Row, select, tuple_
 
 from blox_core.result import TrainingResult
 from blox_store.store import schema
+from blox_store.store.database.upsert import chunks
 from blox_store.store.jobs.leases import finish
 from blox_store.store.results.curves import COUNTS, LOSSES, pack_curves, rounded_loss, unpack_curves
 from blox_store.store.results.written import Written, environment_id
@@ -47,11 +48,9 @@ class Results(Written):
 
     def among(self, jobs: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return those of some jobs, (run id, arch index), that have a result."""
-        wanted = sorted(jobs)
         found: list[tuple[int, int]] = []
         with self._database.read() as connection:
-            for start in range(0, len(wanted), _JOBS_PER_STATEMENT):
-                chunk = wanted[start : start + _JOBS_PER_STATEMENT]
+            for chunk in chunks(sorted(jobs), _JOBS_PER_STATEMENT):
                 rows = select(*_KEY).where(tuple_(*_KEY).in_(chunk))
                 found += [(row.run_id, row.arch_index) for row in connection.execute(rows)]
         return found
@@ -80,16 +79,7 @@ def result_of(row: Row[Any]) -> ResultRow:
     """Return the result of a row."""
     counts, losses = unpack_curves(row.curves_layout, row.curves, row.epochs)
     curves = dict(zip((*COUNTS, *LOSSES), (*counts, *losses), strict=True))
-    return ResultRow(
-        arch_index=row.arch_index,
-        status=row.status,
-        worker=row.worker,
-        lease_token=row.lease_token,
-        environment_id=row.environment_id,
-        best_epoch=row.best_epoch,
-        test_top1=row.test_top1,
-        test_top5=row.test_top5,
-        test_loss=nan if row.test_loss is None and row.test_top1 is not None else row.test_loss,
-        train_time_s=row.train_time_s,
-        **curves,
-    )
+    facts = {name: getattr(row, name) for name in ResultRow.__dataclass_fields__.keys() - curves}
+    if row.test_loss is None and row.test_top1 is not None:
+        facts["test_loss"] = nan
+    return ResultRow(**facts, **curves)

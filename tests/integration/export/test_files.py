@@ -30,6 +30,17 @@ from tests.support.exports import (
 from tests.support.latencies import add_latencies
 from tests.support.releases import contents
 from tests.support.results import ENVIRONMENT, claimed, made_up_run
+from tests.support.store_jobs import make_foreign
+
+
+def test_a_run_whose_recipe_another_version_wrote_is_exported(store, run, out, tmp_path):
+    finish_all(store, run)
+    export(store, run, out, choice=Choice())
+    foreign = make_foreign(store, run, DIGITS.to_dict() | {"warm_up": 5})
+    export(store, foreign, tmp_path / "foreign", choice=Choice())
+    for name in set(names(out)) - {*FOR_PEOPLE}:
+        assert (tmp_path / "foreign" / name).read_bytes() == (out / name).read_bytes()
+    assert manifest_of(tmp_path / "foreign")["recipe"]["warm_up"] == 5
 
 
 def test_a_release_holds_what_is_in_the_store(store, run, out):
