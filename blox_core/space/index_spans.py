@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from blox_core.space.architecture import SPACE_SIZE
 
-_SPAN: Final = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
+_SPAN: Final = re.compile(r"(\d{1,99})(?:-(\d{1,99}))?", re.ASCII)
 
 
 def spans(indices: Iterable[int]) -> str:

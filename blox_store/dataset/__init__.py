@@ -6,7 +6,7 @@ from blox_store.dataset.dataset import Dataset
 from blox_store.dataset.env_info import EnvInfoDataset
 from blox_store.dataset.files.chosen_files import Formats, Seeds, default_formats, from_folder
 from blox_store.dataset.lazy_file import table_of
-from blox_store.dataset.queries.ranking import Ranked
+from blox_store.dataset.ranking import Ranked
 from blox_store.dataset.static_info import StaticInfoDataset
 
 __all__ = [

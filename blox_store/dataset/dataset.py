@@ -15,9 +15,9 @@ from blox_store.dataset.budget import Budget, Simulated, checked_budget
 from blox_store.dataset.env_info import EnvInfoDataset
 from blox_store.dataset.file_group import FileGroup, Paths, Record, listed, path_list
 from blox_store.dataset.lazy_file import HASH, LazyFile
-from blox_store.dataset.metrics import TrainingMetrics
 from blox_store.dataset.queries.arrow_table import arrow_table, chosen_sources, joined, pandas_frame
-from blox_store.dataset.queries.ranking import Ranked, checked_count, checked_query, ranked
+from blox_store.dataset.queries.metrics import TrainingMetrics
+from blox_store.dataset.ranking import Ranked, checked_count, checked_query, ranked
 from blox_store.dataset.static_info import StaticInfoDataset
 from blox_store.dataset.training import TrainingResults
 from blox_store.errors import NotInRelease, QueryError

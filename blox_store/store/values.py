@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from blox_core.errors import RecipeError
 from blox_core.latency import LATENCY, LatencyProtocol
 from blox_core.recipe import ModelShape, Recipe
 from blox_core.rules import is_int
@@ -67,7 +68,11 @@ class ForeignRecipe:
     @property
     def shape(self) -> ModelShape:
         """The shape of the models."""
-        return ModelShape(**{size.name: self._number(size.name) for size in fields(ModelShape)})
+        sizes = {size.name: self._number(size.name) for size in fields(ModelShape)}
+        try:
+            return ModelShape(**sizes)
+        except RecipeError as error:
+            raise StoreError(self.fault) from error
 
     def images(self, split: str) -> int:
         """Return how many images `train`, `val` or `test` has."""

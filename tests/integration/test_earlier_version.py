@@ -12,6 +12,7 @@ import blox
 from blox_core.checkpoint.checkpoint import load_checkpoint
 from blox_core.checkpoint.identity import CheckpointIdentity
 from blox_store.command_line import run
+from blox_store.dataset import Ranked
 from blox_store.export.command import command as export
 from blox_store.store import JobState, Store
 from blox_store.verify.verification import verify
@@ -68,6 +69,12 @@ def test_a_pickled_data_set_answers(is_loaded, tmp_path, monkeypatch):
     assert isinstance(release, blox.dataset.Dataset)
     answers = {str(index): release.full_info(int(index)) for index in release.indices}
     assert json.loads(json.dumps(answers)) == EXPECTED["dataset"]
+
+
+def test_a_pickled_ranking_is_read():
+    best = pickle.loads((MADE / "best.pickle").read_bytes())
+    assert isinstance(best, Ranked)
+    assert (best.indices.tolist(), best.values.tolist()) == ([18639, 0], [15.0, 10.0])
 
 
 def test_a_training_goes_on_from_its_checkpoint():

@@ -1,1 +1,1 @@
-"""What a data set answers besides single figures: rankings, rows of everything, tables."""
+"""Queries of a data set: training metrics by architecture, and tables of many at once."""

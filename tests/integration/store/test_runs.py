@@ -51,7 +51,10 @@ def test_a_protocol_of_another_version_is_told_where_it_is_needed(store):
         _ = run.protocol
 
 
-@pytest.mark.parametrize("recipe", [[], 5, {}, {"epochs": None}, {"epochs": 0}])
+SIZES = {"stem_channels": 3, "classes": 10, "resolution": 32}
+
+
+@pytest.mark.parametrize("recipe", [[], 5, {}, {"epochs": None}, {"epochs": 0}, SIZES])
 def test_a_recipe_of_another_version_without_epochs(store, recipe):
     run = make_foreign(store, make_run(store)[0], recipe)
     assert run.epochs == 1

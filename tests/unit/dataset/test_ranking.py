@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from blox_store.dataset import Dataset
-from blox_store.dataset.queries.ranking import LARGER_IS_BETTER, ranked
+from blox_store.dataset.ranking import LARGER_IS_BETTER, ranked
 from blox_store.errors import QueryError
 
 TRAINING = [by for by in LARGER_IS_BETTER if by not in ("params", "flops", "latency")]
