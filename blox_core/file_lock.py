@@ -7,6 +7,9 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
+
+_TRIES: Final = 10  # a file system whose files change their numbers must not hold anybody up
 
 
 def try_lock(path: Path, open_file: Callable[[Path], int], *, shared: bool = False) -> int | None:
@@ -15,7 +18,7 @@ def try_lock(path: Path, open_file: Callable[[Path], int], *, shared: bool = Fal
     Closing it gives the lock back. `open_file` is called again if somebody has deleted the file
     before it was locked: the next comer would lock a new one. Raises OSError.
     """
-    while True:
+    for _ in range(_TRIES):
         descriptor = open_file(path)
         with ExitStack() as stack:
             stack.callback(os.close, descriptor)
@@ -24,6 +27,7 @@ def try_lock(path: Path, open_file: Callable[[Path], int], *, shared: bool = Fal
             if _is_at(descriptor, path):
                 stack.pop_all()
                 return descriptor
+    return None
 
 
 def _locks(descriptor: int, kind: int) -> bool:
