@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import servers
+from tests.support import new_stores, servers
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -52,8 +52,43 @@ def postgres_databases(postgres_server: str) -> Iterator[servers.Databases]:
 @pytest.fixture
 def postgres_url(postgres_databases: servers.Databases) -> Iterator[str]:
     """URL of an empty PostgreSQL database, of which nothing is left at the end."""
-    with postgres_databases.empty() as url:
+    with postgres_databases.new() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_stores(postgres_server: str) -> Iterator[servers.Databases]:
+    """Databases on that server, each with a new store; dropped at the end."""
+    with new_stores.postgres_stores(postgres_server) as databases:
+        yield databases
+
+
+@pytest.fixture
+def postgres_store_url(postgres_stores: servers.Databases) -> Iterator[str]:
+    """URL of a new store in PostgreSQL."""
+    with postgres_stores.new() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with a new store, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "store.db"
+    new_stores.migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_store_url(tmp_path: Path, migrated_sqlite: Path) -> str:
+    """URL of a new store in SQLite."""
+    return new_stores.copy_sqlite_store(migrated_sqlite, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """URL of a new store, in each kind of database in turn."""
+    name = {"sqlite": "sqlite_store_url", "postgresql": "postgres_store_url"}[request.param]
+    return request.getfixturevalue(name)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from tests.support.job_runs import execute, make_run, make_worker, stored
 
 
 @pytest.fixture
-def store(sqlite_url):
+def store(sqlite_store_url):
     """A store in SQLite."""
-    with Store(sqlite_url, migrate=True) as opened:
+    with Store(sqlite_store_url) as opened:
         yield opened
 
 

@@ -14,8 +14,8 @@ HOST = "node1"
 
 
 @pytest.fixture
-def store(database_url):
-    with Store(database_url, migrate=True) as opened:
+def store(store_url):
+    with Store(store_url) as opened:
         yield opened
 
 

@@ -34,8 +34,8 @@ CIFAR = preset("cifar100")
 
 
 @pytest.fixture
-def store(database_url):
-    with Store(database_url, migrate=True) as opened:
+def store(store_url):
+    with Store(store_url) as opened:
         yield opened
 
 
@@ -129,8 +129,8 @@ def test_an_ingest_that_was_cut_off_goes_on(store, ours):
     assert [(each.added, each.there) for each in take(store, ours)] == [(0, 2), (2, 0)]
 
 
-def test_a_release_enters_the_store_that_it_came_from(tmp_path, database_url):
-    with Store(database_url, migrate=True) as store:
+def test_a_release_enters_the_store_that_it_came_from(tmp_path, store_url):
+    with Store(store_url) as store:
         add_costs(store)
         run = finished_run(store, DIGITS)
         export(store, run, tmp_path / "r", formats=("blox",), choice=Choice())

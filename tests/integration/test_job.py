@@ -32,8 +32,8 @@ from tests.support.tiny import TINY
 SAVE = Checkpoint.save
 
 
-def test_a_job_is_trained_and_its_result_is_stored(database_url, worker):
-    with Store(database_url, migrate=True) as store:
+def test_a_job_is_trained_and_its_result_is_stored(store_url, worker):
+    with Store(store_url) as store:
         run = make_run(store)
         epochs = []
         outcome = execute(

@@ -24,8 +24,8 @@ SECRET = "geheim"
 
 
 @pytest.fixture
-def store(database_url):
-    with Store(database_url, migrate=True) as opened:
+def store(store_url):
+    with Store(store_url) as opened:
         yield opened
 
 

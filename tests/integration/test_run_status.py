@@ -20,8 +20,8 @@ TRACEBACK = "Traceback\n  in postgresql://u:geheim@h/db\nBoom: redis://:geheim@h
 
 
 @pytest.fixture
-def store(database_url):
-    with Store(database_url, migrate=True) as opened:
+def store(store_url):
+    with Store(store_url) as opened:
         yield opened
 
 

@@ -39,9 +39,9 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
+def store(store_url: str) -> Iterator[Store]:
     """A new store, on each kind of database in turn."""
-    with Store(database_url, migrate=True) as opened:
+    with Store(store_url) as opened:
         yield opened
 
 

@@ -19,11 +19,11 @@ def asked(url, statement):
 def test_a_database_is_used_again_under_another_name_and_is_empty(postgres_server):
     before = dict(asked(postgres_server, DATABASES))
     with Databases(postgres_server) as databases:
-        with databases.empty() as first, psycopg.connect(first, autocommit=True) as left_open:
+        with databases.new() as first, psycopg.connect(first, autocommit=True) as left_open:
             left_open.execute("CREATE TABLE numbers (number INT)")
         with pytest.raises(psycopg.OperationalError, match="does not exist"):
             psycopg.connect(first)
-        with databases.empty() as second:
+        with databases.new() as second:
             assert asked(second, TABLES) == [(0,)]
             made = dict(asked(postgres_server, DATABASES)).keys() - before.keys()
             assert len(made) == 1
@@ -33,11 +33,11 @@ def test_a_database_is_used_again_under_another_name_and_is_empty(postgres_serve
 def test_a_database_that_cannot_be_emptied_is_dropped(postgres_server):
     before = dict(asked(postgres_server, DATABASES))
     with Databases(postgres_server) as databases:
-        with databases.empty() as url, psycopg.connect(postgres_server, autocommit=True) as admin:
+        with databases.new() as url, psycopg.connect(postgres_server, autocommit=True) as admin:
             name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
             admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         assert dict(asked(postgres_server, DATABASES)) == before
-        with databases.empty() as url:
+        with databases.new() as url:
             assert asked(url, TABLES) == [(0,)]
 
 

@@ -60,9 +60,9 @@ def test_a_server_whose_certificate_nobody_vouches_for_is_refused(postgres, tmp_
 
 
 @pytest.mark.parametrize("also", ["", "&ssl_cert_reqs=required"])
-def test_a_queue_is_reached_by_tls(redis, authority, sqlite_url, also):
+def test_a_queue_is_reached_by_tls(redis, authority, sqlite_store_url, also):
     url = f"{redis}?ssl_ca_certs={authority}/certificate{also}"
-    with Store(sqlite_url, migrate=True) as store:
+    with Store(sqlite_store_url) as store:
         run, _ = make_run(store)
         store.runs.add_jobs(run.id, [3, 4])
         app = make_app(url, store.id)

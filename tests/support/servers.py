@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
@@ -210,10 +210,20 @@ class Databases:
 
     Each use has a name of its own, which is gone before anything else is: a process that outlives
     its test cannot come back to the database of another. Test processes may share a server.
+    `prepare` gets the URL of every one that is made; `statements` bring one that was used back to
+    what it was then.
     """
 
-    def __init__(self, server_url: str) -> None:
+    def __init__(
+        self,
+        server_url: str,
+        *,
+        prepare: Callable[[str], None] = lambda url: None,
+        statements: Sequence[str] = _EMPTY,
+    ) -> None:
         self._url = make_url(server_url)
+        self._prepare = prepare
+        self._statements = statements
         self._spare: list[str] = []
 
     def __enter__(self) -> Self:
@@ -224,32 +234,36 @@ class Databases:
             self._execute(self._url, _DROP, name)
 
     @contextmanager
-    def empty(self) -> Iterator[str]:
-        """Give the URL of an empty database."""
+    def new(self) -> Iterator[str]:
+        """Give the URL of a database that is empty, or as it was prepared."""
         name = _database_name()
         if self._spare:
             self._execute(self._url, _RENAME, self._spare.pop(), name)
         else:
             self._execute(self._url, "CREATE DATABASE {}", name)
+            self._prepare(self._shown(name))
         try:
-            yield self._url.set(database=name).render_as_string(hide_password=False)
+            yield self._shown(name)
         finally:
             self._take_back(name)
 
     def _take_back(self, name: str) -> None:
-        """Empty a database for the next use; drop one to which its test has done more than that."""
+        """Restore a database for the next use; drop one to which its test has done too much."""
         spare = _database_name()
         try:
             self._execute(self._url.set(database=name), _DISCONNECT)
             self._execute(self._url, _RENAME, name, spare)
             self._execute(self._url, "ALTER DATABASE {} RESET ALL", spare)
-            for statement in _EMPTY:
+            for statement in self._statements:
                 self._execute(self._url.set(database=spare), statement)
         except psycopg.Error:
             for left in (name, spare):
                 self._execute(self._url, _DROP, left)
         else:
             self._spare.append(spare)
+
+    def _shown(self, name: str) -> str:
+        return self._url.set(database=name).render_as_string(hide_password=False)
 
     @staticmethod
     def _execute(url: URL, statement: str, *names: str) -> None:

@@ -8,8 +8,8 @@ from tests.support.results import made_up_run
 
 
 @pytest.fixture
-def store(database_url):
-    with Store(database_url, migrate=True) as opened:
+def store(store_url):
+    with Store(store_url) as opened:
         opened.static.add_architectures(SHAPE, [(i, *cost) for i, cost in COSTS.items()])
         yield opened
 

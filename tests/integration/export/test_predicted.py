@@ -127,9 +127,9 @@ def test_a_store_takes_no_predictions(store, run, out, measured):
     assert (incoming.predicted(), incoming.latencies()) == (["cpu"], {})
 
 
-def test_a_device_without_enough_is_left_as_it_is_measured(store, run, out, measured, database_url):
+def test_a_device_without_enough_is_left_as_it_is_measured(store, run, out, measured, store_url):
     add_latencies(store, "few", {3: 1.0, 5: 2.0})
-    options = ["--out", str(out), "--predicted", "--formats", "blox", "--database", database_url]
+    options = ["--out", str(out), "--predicted", "--formats", "blox", "--database", store_url]
     ended = CliRunner().invoke(command, options, catch_exceptions=False)
     assert (
         "left out, predictions: latencies on few cannot be predicted: latencies of 2 architectures"

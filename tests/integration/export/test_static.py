@@ -18,9 +18,9 @@ from tests.support.results import made_up_run
 
 
 @pytest.fixture
-def database_url(sqlite_url):
+def store_url(sqlite_store_url):
     """One kind is enough: the other one is asked the same in test_files.py."""
-    return sqlite_url
+    return sqlite_store_url
 
 
 def test_params_and_flops_of_all_in_several_formats(store, run, out):

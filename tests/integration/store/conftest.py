@@ -7,9 +7,9 @@ from tests.support.store_jobs import make_run, schedule
 
 
 @pytest.fixture
-def store(database_url):
+def store(store_url):
     """A new store, on each kind of database in turn."""
-    with Store(database_url, migrate=True) as opened:
+    with Store(store_url) as opened:
         yield opened
 
 

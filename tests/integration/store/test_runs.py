@@ -158,7 +158,7 @@ def test_latencies_are_kept_by_device(store):
         assert indices.tolist() == [1]
 
 
-def test_a_store_has_an_identity_of_its_own(store, database_url, tmp_path):
+def test_a_store_has_an_identity_of_its_own(store, store_url, tmp_path):
     assert len(store.id) == 32
-    with Store(database_url) as again, Store(f"sqlite:///{tmp_path}/o.db", migrate=True) as other:
+    with Store(store_url) as again, Store(f"sqlite:///{tmp_path}/o.db", migrate=True) as other:
         assert store.id == again.id != other.id

@@ -31,8 +31,8 @@ INDICES = tuple(random_indices(8, seed=1))
 
 
 @pytest.fixture
-def store(sqlite_url):
-    with Store(sqlite_url, migrate=True) as opened:
+def store(sqlite_store_url):
+    with Store(sqlite_store_url) as opened:
         add_costs(opened)
         yield opened
 

@@ -13,8 +13,8 @@ from tests.support.latencies import PROTOCOL, add_latencies, measuring_run
 
 
 @pytest.fixture
-def store(sqlite_url):
-    with Store(sqlite_url, migrate=True) as opened:
+def store(sqlite_store_url):
+    with Store(sqlite_store_url) as opened:
         yield opened
 
 

@@ -151,11 +151,11 @@ def test_pictures(tmp_path):
     assert again[0] == again[1]
 
 
-def test_a_picture_has_results_and_latencies(store, sqlite_url, tmp_path):
+def test_a_picture_has_results_and_latencies(store, sqlite_store_url, tmp_path):
     run = finished_run(store, DIGITS, indices=(3,))
     simulated_run(store, seed=1, indices=(3,))
     measure_all(store, "cpu", {3: False})
-    shown("3", "--database", sqlite_url, "--out", str(tmp_path / "a.svg"))
+    shown("3", "--database", sqlite_store_url, "--out", str(tmp_path / "a.svg"))
     text = (tmp_path / "a.svg").read_text()
     for part in (
         f"training  {run}",
@@ -174,8 +174,8 @@ def test_a_picture_without_matplotlib(monkeypatch):
 
 
 @pytest.fixture
-def store(sqlite_url):
-    with Store(sqlite_url, migrate=True) as opened:
+def store(sqlite_store_url):
+    with Store(sqlite_store_url) as opened:
         add_costs(opened)
         add_latencies(opened, "pixel-4", {3: 1.25})
         yield opened
@@ -204,27 +204,27 @@ def test_what_a_release_knows(store, tmp_path):
     assert "(digits: 10 classes, 8 channels" in shown("3", "--release", str(tmp_path / "r"))
 
 
-def test_what_a_store_knows(store, sqlite_url):
+def test_what_a_store_knows(store, sqlite_store_url):
     run = finished_run(store, DIGITS, indices=(3,), diverged=(5,))
     simulated = simulated_run(store, seed=1, indices=(3,))
-    output = shown("3", "--database", sqlite_url)
-    assert output == shown("3", BLOX_DATABASE_URL=sqlite_url)
+    output = shown("3", "--database", sqlite_store_url)
+    assert output == shown("3", BLOX_DATABASE_URL=sqlite_store_url)
     rows = [line.split() for line in output.splitlines()]
     assert [*str(run).split(), "1.600", "24.000", "104", "s"] in rows
     assert any(row[:2] == str(simulated).split()[:2] for row in rows)
     assert ["pixel-4", "1.250000"] in rows
     assert "simulated: figures are made up, nothing was trained" in output
     assert "diverged" not in output
-    assert str(run) in shown("5", "--database", sqlite_url)
-    assert "no training of it in sqlite:///" in shown("9", "--database", sqlite_url)
-    assert "cifar100" in shown("9", "--recipe", "cifar100", BLOX_DATABASE_URL=sqlite_url)
+    assert str(run) in shown("5", "--database", sqlite_store_url)
+    assert "no training of it in sqlite:///" in shown("9", "--database", sqlite_store_url)
+    assert "cifar100" in shown("9", "--recipe", "cifar100", BLOX_DATABASE_URL=sqlite_store_url)
 
 
-def test_a_store_that_measures(store, sqlite_url):
+def test_a_store_that_measures(store, sqlite_store_url):
     finished_run(store, DIGITS, indices=(3,))
-    before = shown("3", "--database", sqlite_url)
+    before = shown("3", "--database", sqlite_store_url)
     make_measuring_run(store, LATENCY_PRESETS["torch-cpu"], device_name="cpu", indices=[3])
-    assert shown("3", "--database", sqlite_url) == before
+    assert shown("3", "--database", sqlite_store_url) == before
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_a_release_tells_of_each_latency_what_it_is(partly_predicted):
     assert devices_shown("5", *release) == ["cpu, measured or predicted", "pixel-4"]
 
 
-def test_a_store_tells_of_unstable_latencies(store, sqlite_url):
+def test_a_store_tells_of_unstable_latencies(store, sqlite_store_url):
     measure_all(store, "cpu", {3: True, 5: False})
-    assert devices_shown("3", "--database", sqlite_url) == ["cpu", "pixel-4"]
-    assert devices_shown("5", "--database", sqlite_url) == ["cpu, unstable"]
+    assert devices_shown("3", "--database", sqlite_store_url) == ["cpu", "pixel-4"]
+    assert devices_shown("5", "--database", sqlite_store_url) == ["cpu, unstable"]
