@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import new_stores, servers
+from tests.support.databases import Databases
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -43,28 +44,28 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_databases(postgres_server: str) -> Iterator[servers.Databases]:
+def postgres_databases(postgres_server: str) -> Iterator[Databases]:
     """Databases on that server, dropped at the end."""
-    with servers.Databases(postgres_server) as databases:
+    with Databases(postgres_server) as databases:
         yield databases
 
 
 @pytest.fixture
-def postgres_url(postgres_databases: servers.Databases) -> Iterator[str]:
+def postgres_url(postgres_databases: Databases) -> Iterator[str]:
     """URL of an empty PostgreSQL database, of which nothing is left at the end."""
     with postgres_databases.new() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def postgres_stores(postgres_server: str) -> Iterator[servers.Databases]:
+def postgres_stores(postgres_server: str) -> Iterator[Databases]:
     """Databases on that server, each with a new store; dropped at the end."""
     with new_stores.postgres_stores(postgres_server) as databases:
         yield databases
 
 
 @pytest.fixture
-def postgres_store_url(postgres_stores: servers.Databases) -> Iterator[str]:
+def postgres_store_url(postgres_stores: Databases) -> Iterator[str]:
     """URL of a new store in PostgreSQL."""
     with postgres_stores.new() as url:
         yield url

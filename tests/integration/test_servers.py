@@ -4,7 +4,7 @@ import psycopg
 import pytest
 import redis
 
-from tests.support.servers import Databases
+from tests.support.databases import Databases
 
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 OURS = f"blox_test_{os.getpid()}_%"  # other test processes may have theirs on the same server

@@ -66,7 +66,7 @@ def drawn(random: Random, faults: Sequence[Fault]) -> Iterator[Fault]:
 
 
 def struck(fault: Fault, tended: TendedCluster, random: Random) -> Struck:
-    """Let a fault happen."""
+    """Make a fault happen."""
     begun_s = time.time()
     charges = 0
     with suppress(psutil.NoSuchProcess):  # who was to be struck has just ended by himself

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from blox_store.store import Store, schema
-from tests.support.servers import Databases
+from tests.support.databases import Databases
 
 _TABLES = ", ".join(sorted(set(schema.metadata.tables) - {schema.identity.name}))
 # What a store that was used needs to be a new one: no rows, numbers from 1, another identity.

@@ -29,7 +29,7 @@ _TIMEOUT_S: Final = 600
 
 
 def measure(jobs: int) -> Found:
-    """Let a scheduler publish a run of so many jobs; return the rows."""
+    """Publish a run of so many jobs by a scheduler; return the rows."""
     with (
         production_postgres() as (_, url),
         own_redis() as server,

@@ -120,7 +120,7 @@ def jobs_of_a_worker(duration_s: float) -> int:
 
 
 def _live(plan: Plan, parent: Connection) -> None:
-    """Be the workers of a plan."""
+    """Run the workers of a plan."""
     sys.setswitchinterval(_SWITCH_S)
     with Store(plan.url) as store:
         run = store.runs.find(plan.run_id)

@@ -130,7 +130,7 @@ def _begun(url: str, store: Store, run: Run, indices: range) -> list[Lease]:
 def _measure_fleet(
     server: Server, url: str, store: Store, run: Run, leases: list[Lease], seconds: float
 ) -> Measured:
-    """Let a fleet live that begins with these leases, one a worker."""
+    """Run a fleet that begins with these leases, one a worker."""
     duration_s = _WARM_UP_S + seconds
     plans = [
         fleet.Plan(url, run.id, leases[part::_PROCESSES], len(leases), duration_s)
@@ -208,7 +208,7 @@ def _cost_rows(measured: Measured) -> Iterator[Row]:
 def _connection_rows(
     server: Server, store: Store, run: Run, index: int, fleets: Sequence[Measured]
 ) -> list[Row]:
-    """Let a lone worker renew a lease; return the rows, with what many more workers would cost.
+    """Renew a lease by a lone worker; return the rows, with what many more workers would cost.
 
     What a transaction costs is taken from the difference of two fleets: the scheduler and the
     probe cost the same in both.

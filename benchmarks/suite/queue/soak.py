@@ -33,7 +33,7 @@ _CHARGED: Final = ("jobs charged with an attempt", "attempts in all")
 def measure(
     jobs: int, workers: int, seed: int | None, fault_every: float, most_faults: int | None
 ) -> Found:
-    """Let a run go through; return the rows and all that is to be kept."""
+    """Work off a run; return the rows and all that is to be kept."""
     plan = {"jobs": jobs, "workers": workers, "fault_every": fault_every, "faults": most_faults}
     plan["seed"] = seed = secrets.randbelow(_SEEDS) if seed is None else seed
     say("soak: " + ", ".join(f"{name}={value}" for name, value in plan.items()))
@@ -71,7 +71,7 @@ def measure(
 def _live(
     tended: TendedCluster, random: Random, fault_every: float, most: int | None
 ) -> tuple[list[Struck], list[Look]]:
-    """Let faults happen until all jobs have ended."""
+    """Make faults until all jobs have ended."""
     begun = time.monotonic()
     faults: list[Struck] = []
     looks: list[Look] = []

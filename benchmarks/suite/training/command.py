@@ -16,7 +16,7 @@ from benchmarks.suite.training.throughput import jobs, models
 
 
 def _about(effort: Effort) -> dict[str, Any]:
-    """Let torch have its threads; return on what figures depend."""
+    """Give torch its threads; return on what figures depend."""
     torch.set_num_threads(effort.threads)
     device = torch.cuda.get_device_name(effort.device) if effort.on_cuda else "cpu"
     libraries = {"torch": torch.__version__, "torchvision": torchvision.__version__}
