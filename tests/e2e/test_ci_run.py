@@ -13,7 +13,7 @@ STAND_INS = {
     "bin/make": """
 echo "make $*"
 case "$1" in
-  test) exit "${TEST:-0}" ;;
+  test) [ -z "$BEGUN" ] || read -r _ <"$BEGUN"; exit "${TEST:-0}" ;;
   test-containers) echo "with $BLOX_TEST_FREE_GB GB"; exit "${CONTAINERS:-0}" ;;
 esac""",
     "bin/docker": """
@@ -23,6 +23,7 @@ case "$1" in
 esac""",
     "engine": """
 trap 'echo "the engine ends"' EXIT
+(echo "from now on it says so" >"$BEGUN") # in a process of its own: the trap needs standard output
 [ -z "${ENGINE:-}" ] || exit "$ENGINE"
 "$@\"""",
     "checkout/.ci/need": "exit 0",
@@ -31,7 +32,11 @@ trap 'echo "the engine ends"' EXIT
 
 @pytest.fixture
 def ci_run(tmp_path):
-    """Runs a copy of `.ci/run` with variables for the stand-ins."""
+    """Runs a copy of `.ci/run` with variables for the stand-ins.
+
+    `make test` waits until the engine has begun: one that is ended before that has nothing to end.
+    """
+    os.mkfifo(tmp_path / "begun")
     for name, script in STAND_INS.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +49,7 @@ def ci_run(tmp_path):
         environment = os.environ | {
             "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
             "BLOX_WITH_ENGINE": f"{tmp_path}/engine",
+            "BEGUN": f"{tmp_path}/begun",
         }
         environment.pop("BLOX_TEST_FREE_GB", None)
         return subprocess.run(
@@ -91,7 +97,7 @@ def test_what_fails_ends_it_and_the_engine(ci_run, failing, code, tests_containe
 
 @pytest.mark.parametrize("answers", [True, False])
 def test_an_engine_of_the_machine_is_used_if_it_answers(ci_run, answers):
-    ended = ci_run(BLOX_WITH_ENGINE="/nowhere", INFO="0" if answers else "1")
+    ended = ci_run(BLOX_WITH_ENGINE="/nowhere", BEGUN="", INFO="0" if answers else "1")
     assert ended.returncode == 0, ended.stdout
     assert ("make test-containers\n" in ended.stdout) == answers
     assert ("no Docker engine here, and no /nowhere" in ended.stdout) != answers
