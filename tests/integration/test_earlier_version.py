@@ -13,6 +13,7 @@ from blox_core.checkpoint.checkpoint import load_checkpoint
 from blox_core.checkpoint.identity import CheckpointIdentity
 from blox_store.command_line import run
 from blox_store.dataset import Ranked
+from blox_store.dataset.lazy_file import _stamp
 from blox_store.export.command import command as export
 from blox_store.store import JobState, Store
 from blox_store.verify.verification import verify
@@ -58,14 +59,29 @@ def test_a_release_is_whole(tmp_path):
     assert not verify(MADE / "release").faults
 
 
-@pytest.mark.parametrize("is_loaded", [False, True])
-def test_a_pickled_data_set_answers(is_loaded, tmp_path, monkeypatch):
-    shutil.copytree(MADE / "release", tmp_path / "release")
-    monkeypatch.chdir(tmp_path)  # it was opened as `release`
-    pickled = (MADE / "dataset.pickle").read_bytes()
-    if is_loaded:
-        pickled = gzip.decompress((MADE / "loaded-dataset.pickle.gz").read_bytes())
-    release = pickle.loads(pickled)
+def test_a_pickled_data_set_answers_from_its_files():
+    release = pickle.loads((MADE / "dataset.pickle").read_bytes())
+    for file in files_of(release):  # a pickle knows them by path and inode, and they were elsewhere
+        assert str(file.path.parent) == "/tmp/fx/release"
+        file.path = MADE / "release" / file.path.name
+        file._opened = _stamp(file.path)
+    assert_answers(release)
+
+
+def test_a_pickled_data_set_that_was_loaded_answers_without_its_files():
+    release = pickle.loads(gzip.decompress((MADE / "loaded-dataset.pickle.gz").read_bytes()))
+    assert all(not file.path.exists() for file in files_of(release))
+    assert_answers(release)
+
+
+def files_of(release):
+    """Return the files of all kinds that a data set has opened."""
+    training = release._training
+    groups = [training.base, training.ext, release.bench_info, release.static_info]
+    return [file for group in [*groups, release.env_info] for file in group.files.values()]
+
+
+def assert_answers(release):
     assert isinstance(release, blox.dataset.Dataset)
     answers = {str(index): release.full_info(int(index)) for index in release.indices}
     assert json.loads(json.dumps(answers)) == EXPECTED["dataset"]
