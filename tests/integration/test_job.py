@@ -119,6 +119,18 @@ def test_a_failing_job_counts_its_attempts_and_ends_with_its_traceback(
     assert "ZeroDivisionError: a job's own fault" in job.error
 
 
+def test_each_failed_attempt_doubles_the_pause(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "train", lambda *arguments, **options: 1 / 0)
+    worker = make_worker(tmp_path, retry_backoff_s=600)
+    run = make_run(store)
+    for pause_s in (600, 1200):
+        assert execute(store, run, worker).ending is Ending.RETRIED
+        (job,) = store.jobs.matching(run.id)
+        assert pause_s - 300 < job.due_in_s <= pause_s
+        with store._database.write() as connection:  # as if the pause were over
+            connection.execute(update(schema.jobs).values(not_before_s=0))
+
+
 def test_a_fault_of_the_node_is_raised_and_counts_for_no_job(store, tmp_path):
     recipe = replace(preset("cifar10"), epochs=1)
     run = make_run(store, recipe)

@@ -75,6 +75,13 @@ def test_a_foreign_or_corrupt_checkpoint_is_reported_and_passed_over(tmp_path, m
     assert "no intact checkpoint" in caplog.text
 
 
+def test_a_corrupt_checkpoint_leaves_the_one_before_it(tmp_path, made, caplog):
+    of_lease(tmp_path, "t1").save(made[0])
+    (tmp_path / f"{STEM}-t2.checkpoint").write_bytes(b"x")
+    assert of_lease(tmp_path, "t3").latest().epoch == 1
+    assert f"{STEM}-t2.checkpoint" in caplog.text
+
+
 def test_others_may_read_a_checkpoint(tmp_path, made):
     umask = os.umask(0o022)
     try:
