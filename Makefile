@@ -14,12 +14,14 @@ DEMO_DIR ?= demo
 DEMO_FLAGS ?=
 # Tests wait for leases and for servers more than they compute: on two cores four at a time are quicker than two.
 TEST_PROCESSES ?= 4
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --durations 10
+SUBMAKE = make --no-print-directory
 FUZZ_SECONDS ?= 600
 BLOX_COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude="*" 2>/dev/null || echo unknown)
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers servers check fuzz env node image screenshots format clean
+.PHONY: help setup demo test test-slow test-all test-containers servers check fuzz env node image screenshots format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -30,10 +32,15 @@ demo: setup ## Train 8 small models on handwritten digits, release them, query t
 	@echo "== make demo: blox demo --dir $(DEMO_DIR) $(DEMO_FLAGS)"
 	$(BIN)/blox demo --dir $(DEMO_DIR) $(DEMO_FLAGS)
 
-test: setup ## Run every check and every test; needs redis-server and PostgreSQL
-	@$(MAKE) --no-print-directory -j2 check servers
-	@echo "== make test: pytest"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
+# `make -n` shows these commands and runs none: no line that it would run all the same names pytest.
+test: ## Run every check and all tests but the long ones, in minutes; needs redis-server and PostgreSQL
+	@.ci/stages "setup=$(SUBMAKE) setup" "checks=$(SUBMAKE) -j2 check servers" 'tests=$(PYTEST) -m "not slow"'
+
+test-slow: ## Run the long tests alone; needs Prometheus, openssl and libfaketime besides
+	@.ci/stages "setup=$(SUBMAKE) -j2 setup servers" 'long tests=$(PYTEST) -m slow'
+
+test-all: ## Run every check and every test
+	@.ci/stages "short=$(SUBMAKE) test" "long=$(SUBMAKE) test-slow"
 
 test-containers: ## Build the image and test the services in it; needs a Docker engine, and 25 GB of disk
 	@.ci/need engine

@@ -1,6 +1,5 @@
 """Fixtures that tests of all kinds share."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,17 +9,6 @@ from tests.support import new_stores, servers
 from tests.support.databases import Databases
 
 ASSETS = Path(__file__).parent / "assets"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each test process begin with some of the tests that take minutes."""
-    long = [item for item in items if item.get_closest_marker("long") is not None]
-    short = [item for item in items if item.get_closest_marker("long") is None]
-    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    items.clear()
-    for process in range(processes):  # pytest-xdist gives each an equal share, in this order
-        begin, end = (len(short) * number // processes for number in (process, process + 1))
-        items += [*long[process::processes], *short[begin:end]]
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ STAND_INS = {
 echo "make $*"
 case "$1" in
   test) [ -z "$BEGUN" ] || read -r _ <"$BEGUN"; exit "${TEST:-0}" ;;
+  test-slow) exit "${SLOW:-0}" ;;
   test-containers) echo "with $BLOX_TEST_FREE_GB GB"; exit "${CONTAINERS:-0}" ;;
 esac""",
     "bin/docker": """
@@ -70,7 +71,8 @@ def test_the_containers_are_tested_when_all_else_is(ci_run):
     ended = ci_run()
     assert ended.returncode == 0, ended.stdout
     lines = ended.stdout.splitlines()
-    order = ["make .venv/.python servers", "make test", "make test-containers", "with 10 GB"]
+    tests = ["make test", "make test-slow", "make test-containers"]
+    order = ["make .venv/.python servers", *tests, "with 10 GB"]
     assert [line for line in lines if line in order] == order
     assert "the engine ends" in lines
     assert lines[-1].startswith("== .ci/run: all after 0 min ")
@@ -80,6 +82,7 @@ def test_the_containers_are_tested_when_all_else_is(ci_run):
     ("failing", "code", "tests_containers"),
     [
         ({"TEST": "2"}, 2, False),
+        ({"SLOW": "2"}, 2, False),
         ({"BUILD": "4"}, 1, False),
         ({"ENGINE": "7"}, 1, False),
         ({"CONTAINERS": "3"}, 1, True),
@@ -92,7 +95,9 @@ def test_what_fails_ends_it_and_the_engine(ci_run, failing, code, tests_containe
     assert ("make test-containers\n" in ended.stdout) == tests_containers
     assert "the engine ends" in ended.stdout
     assert ".ci/run: all" not in ended.stdout
-    assert ("make test-containers failed after" in ended.stdout) == ("TEST" not in failing)
+    assert ("make test-slow\n" in ended.stdout) == ("TEST" not in failing)
+    of_containers = not {"TEST", "SLOW"} & failing.keys()
+    assert ("make test-containers failed after" in ended.stdout) == of_containers
 
 
 @pytest.mark.parametrize("answers", [True, False])

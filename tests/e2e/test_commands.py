@@ -30,7 +30,7 @@ def made_up_store(folder, *, finished=(3,), unfinished=(), seed=0, trainer="torc
             store.results.complete(claimed(store, run, index), made_up_result(5))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_run_is_made_trained_watched_and_exported(commands, tmp_path, postgres_url):
     database = f"--database {postgres_url}"
     made = commands.succeed(f"blox init --recipe digits --seed 4 --indices 18639 {database}")
@@ -57,7 +57,7 @@ def test_a_run_is_made_trained_watched_and_exported(commands, tmp_path, postgres
     assert d.train_time(18639) == round(stored[1])
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_two_processes_share_a_run(commands, postgres_url):
     database = f"--database {postgres_url}"
     short = "--recipe digits --set epochs=3"

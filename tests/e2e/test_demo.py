@@ -71,7 +71,7 @@ def results(folder):
     return json.dumps([{**info, "train_time_s": None} for info in infos])
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_an_interrupted_demo_goes_on_to_the_same_release(commands, tmp_path):
     line = "blox demo --dir demo --architectures 1 --epochs 2"
     folder = tmp_path / "demo"
@@ -90,7 +90,7 @@ def test_an_interrupted_demo_goes_on_to_the_same_release(commands, tmp_path):
     assert checkpoints(folder) == []
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_killed_demo_goes_on_once_its_lease_has_run_out(commands, tmp_path):
     line = "blox demo --dir demo --architectures 1 --epochs 2"
     folder = tmp_path / "demo"

@@ -45,7 +45,7 @@ def named(page):
 
 def pages_with_long_ones_marked():
     long = (ROOT / "README.md", ROOT / "docs" / "reference" / "commands.md")
-    marked = {page: [pytest.mark.long] if page in long else [] for page in PAGES}
+    marked = {page: [pytest.mark.slow] if page in long else [] for page in PAGES}
     return [pytest.param(page, marks=marks, id=named(page)) for page, marks in marked.items()]
 
 

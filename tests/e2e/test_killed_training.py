@@ -67,7 +67,7 @@ def kept_epochs(folder):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.long
+@pytest.mark.slow
 def test_five_kills_change_nothing_but_the_training_time(tmp_path, undisturbed):
     seed = secrets.randbelow(2**32)
     moments = random.Random(seed)

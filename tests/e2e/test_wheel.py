@@ -45,7 +45,7 @@ def run(folder, *command):
     )
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_it_brings_isal_numpy_and_pyyaml_and_nothing_else(python):
     listed = run(python.parent, python, "-m", "pip", "list", "--format=freeze").stdout.lower()
     names = {line.partition("==")[0] for line in listed.split()}

@@ -37,7 +37,7 @@ def test_all_hashes_have_the_published_digest_and_are_distinct(golden):
         assert hashes[int(index)] == model_hash
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_packaged_table_is_what_its_generator_makes():
     assert make_hashes.generate() == hash_table.load()
 
