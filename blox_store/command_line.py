@@ -9,7 +9,6 @@ import click
 
 from blox_core.errors import BloxError
 from blox_store.exit_codes import FAILURE, INTERRUPTED, SUCCESS, USAGE
-from blox_store.settings import StoreSettings, read_settings
 
 
 def run(command: click.Command, program: str, arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +45,8 @@ def database_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def database_url(option: str | None) -> str:
     """Return the URL of `--database`, of the settings where the option was not given."""
+    from blox_store.settings import StoreSettings, read_settings  # not for `--help`: 0.4 s
+
     return option or read_settings(StoreSettings).database_url
 
 
