@@ -21,8 +21,7 @@ def load_plain(text: str) -> Any:
     aliases expand into much more than it holds or into themselves.
     """
     try:
-        _check_events(text)
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _PlainLoader)
     except ReleaseCorrupt:
         raise
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a number or a date out of range
@@ -31,21 +30,25 @@ def load_plain(text: str) -> Any:
     return _Copy().of(value, MAX_DEPTH)
 
 
-def _check_events(text: str) -> None:
-    """Refuse what must not reach the loader: it recurses, and expands merge keys by copying."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses what must not be composed, which recurses, or constructed, which copies merge keys."""
+
+    _depth = 0
+
+    def get_event(self) -> Any:
+        event = super().get_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
+            self._depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
+            self._depth -= 1
+        if self._depth > MAX_DEPTH:
             raise ReleaseCorrupt(f"the header nests deeper than {MAX_DEPTH} levels")
         tag = getattr(event, "tag", None)
         if tag is not None:
             raise ReleaseCorrupt(f"the header holds the YAML tag {tag!r}; none is allowed")
         if isinstance(event, yaml.ScalarEvent) and event.value == "<<":
             raise ReleaseCorrupt("the header holds a YAML merge key; none is allowed")
+        return event
 
 
 class _Copy:
