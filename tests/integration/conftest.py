@@ -1,5 +1,7 @@
 """Fixtures of the integration tests."""
 
+import sys
+
 import pytest
 
 from blox_store.store import Store
@@ -27,3 +29,15 @@ def undisturbed(tmp_path_factory):
         run = make_run(store)
         execute(store, run, make_worker(folder))
         return stored(store, run)[0]
+
+
+@pytest.fixture(autouse=True)
+def no_picture(request, monkeypatch):
+    """Cards of releases without a picture, which takes longer than all else, unless one is asked for."""
+    if "with_picture" not in request.fixturenames:
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+
+
+@pytest.fixture
+def with_picture():
+    """Cards of releases with their picture."""

@@ -103,7 +103,7 @@ def test_a_published_release_comes_out_as_it_went_in(store, golden, tmp_path, re
             assert payload(ordered) == payload(again)
 
 
-def test_our_release_comes_out_as_it_went_in(store, ours, tmp_path):
+def test_our_release_comes_out_as_it_went_in(store, ours, tmp_path, with_picture):
     taken = take(store, ours)
     assert [(each.run.seed, each.added, each.there) for each in taken] == [(0, 2, 0), (1, 2, 0)]
     assert [each.run.trainer_revision for each in taken] == [TRAINER_REVISION] * 2

@@ -20,7 +20,9 @@ def device(store):
     return "cpu-1"
 
 
-def test_the_manifest_and_the_card_have_protocol_and_hardware(store, run, out, device):
+def test_the_manifest_and_the_card_have_protocol_and_hardware(
+    store, run, out, device, with_picture
+):
     finish_all(store, run)
     add_latencies(store, "ingested", {3: 1.0})
     export(store, run, out, choice=Choice(), formats=["blox"])

@@ -43,7 +43,7 @@ def test_a_run_whose_recipe_another_version_wrote_is_exported(store, run, out, t
     assert manifest_of(tmp_path / "foreign")["recipe"]["warm_up"] == 5
 
 
-def test_a_release_holds_what_is_in_the_store(store, run, out):
+def test_a_release_holds_what_is_in_the_store(store, run, out, with_picture):
     finish_all(store, run)
     add_latencies(store, "pixel-4", {3: 1.25, 7: 0.5000004})
     report = export(store, run, out, choice=Choice())

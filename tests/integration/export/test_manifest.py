@@ -84,7 +84,7 @@ def test_files_that_no_manifest_knows_are_kept_apart(store, run, out):
         export(store, run, out, choice=Choice())
 
 
-def test_the_card_is_for_people(store, run, out):
+def test_the_card_is_for_people(store, run, out, with_picture):
     finish_all(store, run)
     report = export(store, run, out, choice=Choice())
     assert report.has_picture
@@ -112,15 +112,14 @@ def test_the_card_is_for_people(store, run, out):
     assert "| 5 | 100.000 | 24.000 | 333 | 444 |" in card
 
 
-def test_a_card_without_a_picture(store, run, out, monkeypatch):
+def test_a_card_without_a_picture(store, run, out, no_picture):
     finish_all(store, run)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert not export(store, run, out, choice=Choice()).has_picture
     assert "accuracy.png" not in (out / "README.md").read_text()
     assert not (out / "accuracy.png").exists()
 
 
-def test_an_old_picture_goes_with_the_old_release(store, run, out, monkeypatch):
+def test_an_old_picture_goes_with_the_old_release(store, run, out, monkeypatch, with_picture):
     finish_all(store, run)
     export(store, run, out, choice=Choice())
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)

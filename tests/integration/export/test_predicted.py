@@ -1,7 +1,6 @@
 """Latencies that were not measured, in a release that was asked for them."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -33,12 +32,6 @@ MEASURED = fitting_sample(2, seed=3)
 LATENCIES_MS = made_up_predictor(deviation=0.1).all_ms()
 
 
-@pytest.fixture(autouse=True)
-def no_picture(monkeypatch):
-    """A card without a picture, which takes longer than all else."""
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-
-
 @pytest.fixture
 def measured(store, run):
     """A finished run, and the latencies of 90 architectures on a device."""
@@ -56,6 +49,7 @@ def test_without_asking_there_are_measured_ones_alone(store, run, out, measured)
     assert "predicted" not in d.bench_info.header
 
 
+@pytest.mark.slow  # twice 91,125 rows
 def test_all_others_are_predicted_and_header_and_manifest_say_so(store, run, out, measured):
     add_latencies(store, "gpu-all", dict.fromkeys(range(SPACE_SIZE), 2.0))
     export(store, run, out, choice=Choice(predicted=True), formats=["blox", "csv"])

@@ -18,7 +18,7 @@ from tests.support.releases import contents
 from tests.support.results import made_up_run, revision_of
 
 
-def test_a_simulated_release_says_that_it_is_one(store, out):
+def test_a_simulated_release_says_that_it_is_one(store, out, with_picture):
     run = simulated_run(store)
     report = export(store, run, out, formats=("blox",), choice=Choice(simulated=True))
     stems = ("blox-base-0", "blox-env-0", "blox-ext-0", "blox-info")

@@ -23,6 +23,7 @@ def store_url(sqlite_store_url):
     return sqlite_store_url
 
 
+@pytest.mark.slow  # 91,125 rows in each format
 def test_params_and_flops_of_all_in_several_formats(store, run, out):
     finish_all(store, run)
     choice = Choice(static="all", indices=range(4, 6))
