@@ -46,7 +46,7 @@ test-containers: ## Build the image and test the services in it; needs a Docker 
 	@.ci/need engine
 	@$(MAKE) --no-print-directory setup
 	@echo "== make test-containers: pytest"
-	$(BIN)/python -m pytest tests/containers --timeout 1500 -v
+	$(BIN)/python -m pytest tests/containers --timeout 1500 -v -p no:randomly
 
 servers: # What is missing of Redis, PostgreSQL and the like
 	@.ci/need servers
