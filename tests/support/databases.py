@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Self
@@ -14,16 +14,17 @@ from sqlalchemy.engine import URL, make_url
 
 _database_numbers = count()
 _RENAME = "ALTER DATABASE {} RENAME TO {}"
+_RESET = "ALTER DATABASE {} RESET ALL"
 _DROP = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
 _DISCONNECT = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-_EMPTY = (
-    "DROP SCHEMA public CASCADE",
-    "CREATE SCHEMA public AUTHORIZATION pg_database_owner",
-    "GRANT USAGE ON SCHEMA public TO PUBLIC",
-)
+_EMPTY = """
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+GRANT USAGE ON SCHEMA public TO PUBLIC
+"""
 
 
 class Databases:
@@ -31,8 +32,8 @@ class Databases:
 
     Each use has a name of its own, which is gone before anything else is: a process that outlives
     its test cannot come back to the database of another. Test processes may share a server.
-    `prepare` gets the URL of every one that is made; `statements` bring one that was used back to
-    what it was then.
+    `prepare` gets the URL of every one that is made; `restore` are the statements that bring one
+    that was used back to what it was then.
     """
 
     def __init__(
@@ -40,11 +41,11 @@ class Databases:
         server_url: str,
         *,
         prepare: Callable[[str], None] = lambda url: None,
-        statements: Sequence[str] = _EMPTY,
+        restore: str = _EMPTY,
     ) -> None:
         self._url = make_url(server_url)
         self._prepare = prepare
-        self._statements = statements
+        self._restore = restore
         self._spare: list[str] = []
 
     def __enter__(self) -> Self:
@@ -73,10 +74,8 @@ class Databases:
         spare = _database_name()
         try:
             self._execute(self._url.set(database=name), _DISCONNECT)
-            self._execute(self._url, _RENAME, name, spare)
-            self._execute(self._url, "ALTER DATABASE {} RESET ALL", spare)
-            for statement in self._statements:
-                self._execute(self._url.set(database=spare), statement)
+            self._execute(self._url, f"{_RENAME}; {_RESET}", name, spare, spare)
+            self._execute(self._url.set(database=spare), self._restore)
         except psycopg.Error:
             for left in (name, spare):
                 self._execute(self._url, _DROP, left)

@@ -10,12 +10,15 @@ from uuid import uuid4
 from blox_store.store import Store, schema
 from tests.support.databases import Databases
 
-_TABLES = ", ".join(sorted(set(schema.metadata.tables) - {schema.identity.name}))
+_TABLES = [table.name for table in reversed(schema.metadata.sorted_tables)]
+_DELETE = [f"DELETE FROM {name}" for name in _TABLES if name != schema.identity.name]
 # What a store that was used needs to be a new one: no rows, numbers from 1, another identity.
-_AS_NEW = (
-    f"TRUNCATE {_TABLES} RESTART IDENTITY",
-    "UPDATE identity SET store_id = replace(gen_random_uuid()::text, '-', '')",
-)
+# TRUNCATE makes the files of each table and index anew, which takes longer than a test's few rows.
+_AS_NEW = f"""
+{"; ".join(_DELETE)};
+SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S';
+UPDATE identity SET store_id = replace(gen_random_uuid()::text, '-', '')
+"""
 
 
 def migrate(url: str) -> None:
@@ -25,7 +28,7 @@ def migrate(url: str) -> None:
 
 def postgres_stores(server_url: str) -> Databases:
     """Return databases of a PostgreSQL server, each with a new store."""
-    return Databases(server_url, prepare=migrate, statements=_AS_NEW)
+    return Databases(server_url, prepare=migrate, restore=_AS_NEW)
 
 
 def copy_sqlite_store(migrated: Path, folder: Path) -> str:
