@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from blox_store.store import Job, JobState, Run, Store, schema
 from blox_worker.queue.broker import Broker
 from blox_worker.queue.celery_app import make_app
 from tests.support.commands import environment
+from tests.support.results import claimed
 from tests.support.servers import Server, wait_until
 
 SEED = 5
@@ -34,7 +35,7 @@ CURVES = ("train_top1", "train_top5", "train_loss", "val_top1", "val_top5", "val
 # Leases that outlast a busy machine, and no longer than a test can wait for.
 PACE = {
     "BLOX_LEASE_S": "3",
-    "BLOX_HEARTBEAT_S": "0.5",
+    "BLOX_HEARTBEAT_S": "0.2",
     "BLOX_CHECKPOINT_EVERY_S": "0",
     "BLOX_RETRY_BACKOFF_S": "0.2",
     "BLOX_RESTART_BACKOFF_S": "0.1",
@@ -81,9 +82,11 @@ class Cluster:
             indices=range(jobs),
         ).run
 
-    def scheduler(self, run: Run, **settings: str) -> subprocess.Popen[bytes]:
+    def scheduler(
+        self, run: Run, *, stays: bool = False, **settings: str
+    ) -> subprocess.Popen[bytes]:
         """Start a scheduler."""
-        return self.start(f"scheduler --run {run.id}", **settings)
+        return self.start(f"scheduler --run {run.id}{' --stay' * stays}", **settings)
 
     def launcher(
         self, gpus: str = "0", *, prefix: Sequence[str] = (), **settings: str
@@ -152,6 +155,33 @@ class Cluster:
         self.wait(got_so_far, f"a job in epoch {epoch}")
         return found[0]
 
+    def add_jobs(self, run: Run, number: int) -> range:
+        """Add jobs of the next architectures to a run; return their indices."""
+        first = len(self.store.jobs.matching(run.id))
+        indices = range(first, first + number)
+        self.store.runs.add_jobs(run.id, indices)
+        return indices
+
+    def begin(self, run: Run, number: int = 1, *, epoch: int = 1) -> list[Job]:
+        """Add jobs to a run, and return them once workers have got so far with all of them."""
+        indices = self.add_jobs(run, number)
+        found: list[Job] = []
+
+        def got_so_far() -> bool:
+            running = self.running(run, epoch=epoch)
+            found[:] = [job for job in running if job.arch_index in indices]
+            return len(found) == number
+
+        self.wait(got_so_far, f"{number} jobs in epoch {epoch}")
+        return found
+
+    def complete(self, run: Run) -> None:
+        """Train the jobs of a run that have not ended, in no time and by no process of its own."""
+        for job in self.store.jobs.matching(run.id, JobState.PENDING, JobState.QUEUED):
+            architecture = Architecture(job.arch_index)
+            result = simulated_result(architecture, run.training_recipe, run.seed)
+            self.store.results.complete(claimed(self.store, run, job.arch_index), result)
+
     def wait(self, condition, what: str, *, shown=lambda: "") -> None:
         """Wait for a condition; if it is in vain, show `shown` and what the processes printed."""
         try:
@@ -186,11 +216,13 @@ class Cluster:
         counts = self.store.jobs.counts(run.id)
         return all(state.ended or not count for state, count in counts.items())
 
-    def finish(self, run: Run, *, charged: Sequence[int] = ()) -> None:
-        """Let the cluster finish a run, stop it, and check that nothing was lost on the way."""
-        self.wait_until_ended(run)
+    def finish(self, *runs: Run) -> None:
+        """Let the cluster finish its runs, stop it, and check that nothing was lost on the way."""
+        for run in runs:
+            self.wait_until_ended(run)
         self.stop()
-        self.check(run, charged=charged)
+        for run in runs:
+            self.check(run)
 
     def stop(self) -> None:
         """Stop all processes as an operator would, and check that each ends well."""
@@ -200,14 +232,11 @@ class Cluster:
                 process.send_signal(signal.SIGTERM)
         self.wait(lambda: not self.alive(), "the processes to end")
 
-    def check(self, run: Run, *, charged: Sequence[int] = ()) -> None:
-        """Check that each job ended once, as if undisturbed, and that nothing is left behind.
-
-        Only the jobs in `charged` may have attempts on their account.
-        """
+    def check(self, run: Run) -> None:
+        """Check that each job ended once, uncharged, as if undisturbed, and that nothing is left."""
         jobs = self.store.jobs.matching(run.id)
         assert {job.state for job in jobs} == {JobState.SUCCEEDED}, self.printed()
-        assert [job.arch_index for job in jobs if job.attempts] == list(charged), self.printed()
+        assert [job.arch_index for job in jobs if job.attempts] == [], self.printed()
         with self.store.snapshot() as snapshot:
             rows = list(snapshot.result_rows(run.id))
         assert [row.arch_index for row in rows] == [job.arch_index for job in jobs]
@@ -255,6 +284,17 @@ class Cluster:
     def log(self, number: int) -> str:
         """Return what the process that was started as the number-th has printed."""
         return self._log(number).read_text()
+
+    def listen(self) -> Callable[[], str]:
+        """Return what returns all that processes have printed since this call."""
+        heard = [len(self.log(number)) for number in range(len(self.processes))]
+
+        def since() -> str:
+            old = [self.log(number)[begin:] for number, begin in enumerate(heard)]
+            new = [self.log(number) for number in range(len(heard), len(self.processes))]
+            return "\n".join(old + new)
+
+        return since
 
     def close(self) -> None:
         """End what is left of the cluster."""

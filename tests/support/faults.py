@@ -102,22 +102,16 @@ def on_full_disk(folder: Path) -> list[str]:
     return [*namespace, "sh", "-c", f'{fill} 2>/dev/null; exec "$@"', "sh"]
 
 
-def truncate_checkpoints(cluster: Cluster) -> int:
-    """Cut the second half off every checkpoint; return how many there are."""
-    paths = list(cluster.checkpoints.glob("*.checkpoint"))
-    for path in paths:
-        content = path.read_bytes()
-        path.write_bytes(content[: len(content) // 2])
-    return len(paths)
+def truncate(path: Path) -> None:
+    """Cut the second half off a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
 
 
-def corrupt_checkpoints(cluster: Cluster) -> int:
-    """Flip the last bit of every checkpoint; return how many there are."""
-    paths = list(cluster.checkpoints.glob("*.checkpoint"))
-    for path in paths:
-        *content, last = path.read_bytes()
-        path.write_bytes(bytes([*content, last ^ 1]))
-    return len(paths)
+def corrupt(path: Path) -> None:
+    """Flip the last bit of a file."""
+    *content, last = path.read_bytes()
+    path.write_bytes(bytes([*content, last ^ 1]))
 
 
 def _is_root() -> bool:

@@ -6,8 +6,34 @@ import pytest
 
 from blox_store.store import JobState
 from tests.support import faults
+from tests.support.cluster import SEED
 
-EPOCHS = 25
+CLOCKS = {"gpu1": "+1d", "gpu2": "-1d"}
+
+
+@pytest.mark.slow
+def test_nodes_that_are_not_as_they_should_be(cluster):
+    run, long_run = cluster.make_run(), cluster.make_run(2, epochs=60, seed=SEED + 1)
+    cluster.scheduler(run, stays=True)
+    another_trainer_revision_takes_no_job(cluster, run)
+    a_full_disk_is_given_up(cluster)
+
+    begun = today(cluster)
+    healthy = [
+        cluster.launcher(name.removeprefix("gpu"), **faults.wrong_clock(offset))
+        for name, offset in CLOCKS.items()
+    ]
+    cluster.wait_until_ended(run)
+    wrong_clocks_change_nothing(cluster, long_run)
+    ended = today(cluster)  # another day if it was midnight meanwhile
+    for number, *days in zip((-2, -1), begun, ended, strict=True):
+        log = cluster.log(len(cluster.processes) + number)
+        assert any(f"{day:%Y-%m-%d}" in log for day in days)
+
+    a_node_on_which_every_job_fails_charges_nobody(cluster, run)
+    assert [launcher.poll() for launcher in healthy] == [None, None]
+    assert [worker_of(cluster, name).stopped_reason for name in CLOCKS] == [None, None]
+    cluster.finish(run, long_run)
 
 
 def worker_of(cluster, name):
@@ -16,101 +42,63 @@ def worker_of(cluster, name):
     return found
 
 
-def folder_on_full_disk(cluster):
-    folder = cluster.folder / "full"
-    return folder, faults.on_full_disk(folder)
+def today(cluster):
+    """Return what each of the wrong clocks shows."""
+    now = datetime.datetime.now()  # logs are in local time
+    return [
+        now + datetime.timedelta(days=int(offset.removesuffix("d"))) for offset in CLOCKS.values()
+    ]
 
 
-def folder_below_a_file(cluster):
-    file = cluster.folder / "file"
-    file.touch()
-    return file / "checkpoints", []
-
-
-@pytest.mark.parametrize(
-    ("bad_folder", "reason"),
-    [(folder_on_full_disk, "No space left on device"), (folder_below_a_file, "Not a directory")],
-    ids=["full disk", "no folder"],
-)
-def test_a_node_that_cannot_write_checkpoints_is_given_up(cluster, bad_folder, reason):
-    folder, prefix = bad_folder(cluster)
-    run = cluster.make_run()
-    cluster.scheduler(run)
-    sick = cluster.launcher(
-        "0",
-        prefix=prefix,
-        BLOX_CHECKPOINT_DIR=str(folder),
-        BLOX_MAX_FAULTS_IN_A_ROW="2",
-    )
-    assert cluster.exit_code(sick) == 1
-    stopped = worker_of(cluster, "gpu0").stopped_reason
-    assert "ended 2 times in a row" in stopped
-    assert reason in stopped
-    assert f"is given up: {stopped}" in cluster.printed()
-    cluster.launcher("1")
-    cluster.finish(run)
-
-
-@pytest.mark.parametrize("spoil", [faults.truncate_checkpoints, faults.corrupt_checkpoints])
-def test_a_spoilt_checkpoint_is_reported_and_its_job_starts_over(cluster, spoil):
-    run = cluster.make_run(2, epochs=EPOCHS)
-    cluster.scheduler(run)
-    launcher = cluster.launcher()
-    index = cluster.wait_for_epoch(run, 3).arch_index
-    faults.ask_to_stop(launcher)
-    assert cluster.exit_code(launcher) == 0
-    assert spoil(cluster) == 1
-    cluster.launcher()
-    cluster.wait(
-        lambda: cluster.job(run, index).epoch < 3 and bool(cluster.running(run)),
-        "the job to start over",
-    )
-    assert "no intact checkpoint; start without it" in cluster.printed()
-    cluster.finish(run)
-
-
-def test_a_node_on_which_every_job_fails_stops_claiming_and_charges_nobody(cluster):
-    run = cluster.make_run(8)
-    healthy = cluster.launcher("1")
-    sick = cluster.launcher("0", BLOX_SIMULATED_FAILURES="all")
-    cluster.wait_for_workers("gpu0", "gpu1")
-    cluster.scheduler(run)
-    assert cluster.exit_code(sick) == 1
-    assert "3 different jobs in a row failed here alone, the last by SimulatedFailure: " in (
-        worker_of(cluster, "gpu0").stopped_reason
-    )
-    assert healthy.poll() is None
-    assert worker_of(cluster, "gpu1").stopped_reason is None
-    cluster.finish(run)
-
-
-@pytest.mark.parametrize("offset", ["+1d", "-1d"])
-def test_a_clock_that_is_a_day_off_changes_nothing(cluster, offset):
-    days = datetime.timedelta(days=int(offset.removesuffix("d")))
-    begun = datetime.datetime.now() + days  # logs are in local time
-    run = cluster.make_run(1, epochs=60)
-    cluster.scheduler(run)
-    cluster.launcher("0", **faults.wrong_clock(offset))
-    worker = cluster.wait_for_epoch(run, 1).worker
-    lease = cluster.leases(run)
-    cluster.wait_for_epoch(run, 35)  # a lease lasts for 30 epochs, and has been renewed
-    assert cluster.leases(run) == lease
-    faults.kill(faults.process_of(cluster, worker))
-    cluster.finish(run)
-    assert cluster.tokens(run) != lease
-    ended = datetime.datetime.now() + days  # another day if it was midnight meanwhile
-    assert any(f"{there:%Y-%m-%d}" in cluster.printed() for there in (begun, ended))
-
-
-def test_a_worker_of_another_trainer_revision_takes_no_job(cluster):
-    run = cluster.make_run()
-    cluster.scheduler(run)
-    other = cluster.launcher("0", **faults.other_revision(cluster.folder / "other", 2))
+def another_trainer_revision_takes_no_job(cluster, run):
+    cluster.wait(lambda: cluster.broker().waiting() == 4, "all messages")
+    other = cluster.launcher("3", **faults.other_revision(cluster.folder / "other", 2))
     assert cluster.exit_code(other) == 1
-    stopped = worker_of(cluster, "gpu0").stopped_reason
+    stopped = worker_of(cluster, "gpu3").stopped_reason
     assert stopped.startswith(f"{run}: ")
     assert "another version of Blox" in stopped
     assert {cluster.job(run, index).state for index in range(4)} == {JobState.QUEUED}
     cluster.wait(lambda: cluster.broker().waiting() == 4, "its message to be back in the queue")
-    cluster.launcher("1")
-    cluster.finish(run)
+
+
+def a_full_disk_is_given_up(cluster):
+    folder = cluster.folder / "full"
+    sick = cluster.launcher(
+        "4",
+        prefix=faults.on_full_disk(folder),
+        BLOX_CHECKPOINT_DIR=str(folder),
+        BLOX_MAX_FAULTS_IN_A_ROW="1",
+    )
+    assert cluster.exit_code(sick) == 1
+    stopped = worker_of(cluster, "gpu4").stopped_reason
+    assert "No space left on device" in stopped
+    assert f"is given up: {stopped}" in cluster.printed()
+
+
+def wrong_clocks_change_nothing(cluster, run):
+    """Check that leases last while a worker lives, and end when it dies, whatever its clock."""
+    for index in range(2):
+        faults.deliver(cluster, run, index, times=1)
+    cluster.wait(lambda: len(cluster.running(run, epoch=1)) == 2, "both workers to train")
+    leases = cluster.leases(run)
+    cluster.wait(  # a lease lasts for 30 epochs, and has been renewed
+        lambda: len(cluster.running(run, epoch=35)) == 2, "leases to be renewed"
+    )
+    assert cluster.leases(run) == leases
+    for worker in faults.worker_processes(cluster).values():
+        faults.kill(worker)
+    cluster.wait(lambda: not cluster.running(run), "the leases to expire")
+    for index in range(2):
+        faults.deliver(cluster, run, index, times=1)
+    cluster.wait_until_ended(run)
+    assert not leases.items() & cluster.tokens(run).items()
+
+
+def a_node_on_which_every_job_fails_charges_nobody(cluster, run):
+    sick = cluster.launcher("5", BLOX_SIMULATED_FAILURES="all")
+    cluster.wait_for_workers("gpu5")
+    cluster.add_jobs(run, 9)
+    assert cluster.exit_code(sick) == 1
+    assert "3 different jobs in a row failed here alone, the last by SimulatedFailure: " in (
+        worker_of(cluster, "gpu5").stopped_reason
+    )

@@ -4,76 +4,87 @@ from __future__ import annotations
 
 import socket
 
+import pytest
+
 from blox_store.store import Run
 from tests.support import faults
 from tests.support.cluster import Cluster
 
-# An epoch lasts long enough to be seen: heartbeats, which report it, come every 0.5 s.
 STANDS_BY = "stands by"
-SLOWLY = {"BLOX_SIMULATED_EPOCH_S": "0.4"}
 
 
-def holds(cluster: Cluster, run: Run, process: faults.Process) -> bool:
-    """Whether a process is the run's active scheduler."""
-    return cluster.store.schedulers.holder(run.id) == f"{socket.gethostname()}:{process.pid}"
-
-
-def test_standby_takes_over_from_a_killed_scheduler(cluster: Cluster) -> None:
+@pytest.mark.slow
+def test_schedulers_are_stopped_die_and_hang(cluster: Cluster) -> None:
     run = cluster.make_run(3)
-    active = cluster.scheduler(run)
-    cluster.wait(lambda: holds(cluster, run, active), "the first scheduler to be active")
+    stopped = cluster.scheduler(run)
+    wait_until_queued(cluster, 3)
+    one_is_stopped(cluster, run, stopped)
+    killed = cluster.scheduler(run)
+    wait_until_queued(cluster, 3)
+    frozen = a_standby_takes_over_from_a_killed_one(cluster, run, killed)
+    wait_until_queued(cluster, 3)
+    active = one_that_was_frozen_for_longer_than_its_lease_stands_by(cluster, run, frozen)
+    wait_until_queued(cluster, 6)
+
+    assert holds(cluster, run, active)
+    cluster.complete(run)
+    assert [cluster.exit_code(scheduler) for scheduler in (frozen, active)] == [0, 0]
+    assert cluster.store.schedulers.holder(run.id) is None
+    late = cluster.scheduler(run)
+    assert cluster.exit_code(late) == 0
+    assert "6 succeeded" in cluster.log(len(cluster.processes) - 1)
+    cluster.finish(run)
+
+
+def holds(cluster: Cluster, run: Run, scheduler: faults.Process) -> bool:
+    """Whether a process is the run's active scheduler."""
+    return cluster.store.schedulers.holder(run.id) == f"{socket.gethostname()}:{scheduler.pid}"
+
+
+def wait_until_active(cluster: Cluster, run: Run, scheduler: faults.Process) -> None:
+    cluster.wait(lambda: holds(cluster, run, scheduler), "a scheduler to be active")
+
+
+def wait_until_queued(cluster: Cluster, messages: int) -> None:
+    """Wait for so many messages, or more: one that is sent twice is harmless."""
+    broker = cluster.broker()
+    cluster.wait(lambda: broker.waiting() >= messages, f"{messages} messages")
+
+
+def one_is_stopped(cluster: Cluster, run: Run, scheduler: faults.Process) -> None:
+    faults.ask_to_stop(scheduler)
+    assert cluster.exit_code(scheduler) == 0, cluster.printed()
+    assert cluster.store.schedulers.holder(run.id) is None
+    faults.lose_redis_data(cluster)
+
+
+def a_standby_takes_over_from_a_killed_one(
+    cluster: Cluster, run: Run, active: faults.Process
+) -> faults.Process:
+    """Return the scheduler that has taken over."""
+    wait_until_active(cluster, run, active)
     standby = cluster.scheduler(run)
-    cluster.launcher("0", **SLOWLY)
-    cluster.wait_for_epoch(run)
+    number = len(cluster.processes) - 1
+    cluster.wait(lambda: STANDS_BY in cluster.log(number), "the standby")
     assert holds(cluster, run, active)
 
     faults.kill(active)
     faults.lose_redis_data(cluster)
 
-    cluster.wait(lambda: holds(cluster, run, standby), "the standby to be active")
-    cluster.wait(lambda: standby.poll() is not None, "the scheduler to end with the run")
-    assert standby.wait() == 0
-    cluster.finish(run)
-    assert cluster.store.schedulers.holder(run.id) is None
+    wait_until_active(cluster, run, standby)
+    return standby
 
 
-def test_scheduler_that_was_frozen_for_longer_than_its_lease_does_no_harm(cluster: Cluster) -> None:
-    run = cluster.make_run(3)
-    frozen = cluster.scheduler(run)
-    cluster.wait(lambda: holds(cluster, run, frozen), "the first scheduler to be active")
+def one_that_was_frozen_for_longer_than_its_lease_stands_by(
+    cluster: Cluster, run: Run, frozen: faults.Process
+) -> faults.Process:
+    """Return the scheduler that has taken over."""
     standby = cluster.scheduler(run)
 
     faults.freeze(frozen)
-    cluster.wait(lambda: holds(cluster, run, standby), "the standby to be active")
-    cluster.store.runs.add_jobs(run.id, range(3, 6))
-    assert STANDS_BY not in cluster.log(0)
+    wait_until_active(cluster, run, standby)
+    cluster.add_jobs(run, 3)
+    listened = cluster.listen()
     faults.thaw(frozen)
-    cluster.wait(lambda: STANDS_BY in cluster.log(0), "the thawed scheduler to look")
-
-    cluster.launcher("0", **SLOWLY)
-    cluster.wait_for_epoch(run)
-    assert holds(cluster, run, standby)
-    schedulers = (frozen, standby)
-    cluster.wait(lambda: all(process.poll() is not None for process in schedulers), "the end")
-    assert [process.wait() for process in schedulers] == [0, 0]
-    cluster.finish(run)
-    assert cluster.store.schedulers.holder(run.id) is None
-
-
-def test_scheduler_is_stopped_started_again_and_not_needed_any_more(cluster: Cluster) -> None:
-    run = cluster.make_run(3)
-    stopped = cluster.scheduler(run)
-    cluster.launcher("0", **SLOWLY)
-    cluster.wait_for_epoch(run)
-
-    faults.ask_to_stop(stopped)
-    assert stopped.wait() == 0, cluster.printed()
-    assert cluster.store.schedulers.holder(run.id) is None
-    faults.lose_redis_data(cluster)
-    cluster.scheduler(run)
-    cluster.finish(run)
-
-    late = cluster.scheduler(run)
-    cluster.wait(lambda: late.poll() is not None, "a scheduler without work to end")
-    assert late.wait() == 0
-    assert "3 succeeded" in cluster.printed()
+    cluster.wait(lambda: STANDS_BY in listened(), "the thawed scheduler to look")
+    return standby
