@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections import Counter
 
 import psutil
 import pytest
@@ -31,36 +32,63 @@ def launched(tmp_path):
             made.process.communicate()
 
 
-def test_children_that_finish_are_not_started_again(launched):
+def test_a_child_that_dies_is_started_again_and_one_that_finishes_is_not(launched):
     # One write per line: the children share their standard output.
-    launched.start("os.write(1, f\"by {os.environ['SLOT']} {sys.stdin.read() == ''}\\n\".encode())")
+    launched.start(
+        """
+        if name == "gpu0@host" and starts() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.write(1, f"by {os.environ['SLOT']} {sys.stdin.read() == ''}\\n".encode())
+        """
+    )
     code, out, err = launched.ended()
-    assert (code, err) == (0, "")
+    assert code == 0
     assert sorted(out.splitlines()) == ["by gpu0@host True", "by gpu1@host True", "launched"]
-    assert len(launched.events("started")) == 2
+    assert err == "gpu0@host ended: signal SIGKILL; starting it again in 0.05 s\n"
+    assert sorted(slot for slot, *_ in launched.events("started")) == [
+        *("gpu0@host", "gpu0@host", "gpu1@host")
+    ]
 
 
-def test_a_child_that_dies_is_started_again(launched):
-    launched.start("if starts() == 1: os.kill(os.getpid(), signal.SIGKILL)")
+def test_each_slot_ends_in_its_own_way(launched):
+    launched.start(
+        """
+        if name == "dies":
+            sys.exit(5)
+        if name == "faulty":
+            lifeline.fault("OSError: disk full")
+            sys.exit(1)
+        if name == "useless":
+            sys.exit(USELESS)
+        if name == "outdated":
+            sys.exit(lifeline.useless("database d: run blox migrate"))
+        if starts() == 3:
+            lifeline.progress()  # which starts the row of its ends again
+        sys.exit(0 if starts() == 6 else 1)
+        """,
+        slots=["dies", "faulty", "useless", "outdated", "progresses"],
+    )
     code, out, err = launched.ended()
-    assert (code, out) == (0, "launched\n")
-    assert len(launched.events("started")) == 4
-    for name in SLOTS:
-        assert f"{name} ended: signal SIGKILL; starting it again in 0.05 s" in err
-
-
-def test_a_child_that_dies_again_and_again_is_given_up(launched):
-    launched.start("sys.exit(5)")
-    code, out, err = launched.ended()
-    reason = "ended 3 times in a row, the last by: exit code 5"
-    assert code == 1
+    assert code == 0  # one has finished
+    row = "ended 3 times in a row, the last by: "
     assert sorted(out.splitlines()) == [
-        *(f"given up {name}: {reason}" for name in SLOTS),
+        f"given up dies: {row}exit code 5",
+        f"given up faulty: {row}OSError: disk full",
         "launched",
     ]
-    for name in SLOTS:
-        assert err.count(f"{name} is given up: {reason}\n") == 1
-    assert len(launched.events("started")) == 6
+    for line in (
+        f"dies is given up: {row}exit code 5\n",
+        "useless does no more; 'blox status' says why\n",
+        "outdated does no more: database d: run blox migrate\n",
+    ):
+        assert err.count(line) == 1
+    started = Counter(slot for slot, *_ in launched.events("started"))
+    assert started == {"dies": 3, "faulty": 3, "useless": 1, "outdated": 1, "progresses": 6}
+
+
+def test_a_launcher_whose_children_do_no_more_has_failed(launched):
+    launched.start("sys.exit(USELESS)", slots=["a@h"])
+    assert launched.ended()[:2] == (1, "launched\n")
 
 
 def test_a_launcher_that_stays_waits_for_a_stop_when_no_worker_is_left(launched):
@@ -76,32 +104,6 @@ def test_a_launcher_that_stays_waits_for_a_stop_when_no_worker_is_left(launched)
     assert "no worker is left" not in err
 
 
-def test_the_fault_that_a_child_reports_is_the_reason(launched):
-    launched.start(
-        "lifeline.fault('OSError: disk full'); sys.exit(1)", slots=["a@h"], max_faults_in_a_row=1
-    )
-    code, out, _ = launched.ended()
-    assert code == 1
-    assert "given up a@h: OSError: disk full\n" in out
-
-
-def test_progress_starts_the_row_again(launched):
-    launched.start(
-        """
-        if starts() == 3:
-            lifeline.progress()
-        sys.exit(0 if starts() == 6 else 1)
-        """,
-        slots=["a@h"],
-    )
-    code, out, _ = launched.ended()
-    assert (code, out) == (
-        0,
-        "launched\n",
-    )  # 2 ends, one with progress, 2 ends, and one that is well
-    assert len(launched.events("started")) == 6
-
-
 def test_one_slot_that_is_given_up_does_not_stop_the_others(launched):
     launched.start("sys.exit(1) if name == 'gpu0@host' else wait_for_stop()")
     launched.wait_for("ready", 1)
@@ -110,24 +112,6 @@ def test_one_slot_that_is_given_up_does_not_stop_the_others(launched):
     launched.process.terminate()
     code, out, _ = launched.ended()
     assert (code, out) == (0, "launched\n")
-
-
-def test_a_child_that_has_decided_to_do_no_more_is_left_alone(launched):
-    launched.start("sys.exit(USELESS)")
-    code, out, err = launched.ended()
-    assert (code, out) == (1, "launched\n")
-    assert len(launched.events("started")) == 2
-    for name in SLOTS:
-        assert err.count(f"{name} does no more; 'blox status' says why\n") == 1
-
-
-def test_a_child_that_cannot_use_the_store_says_why_and_is_left_alone(launched):
-    launched.start("sys.exit(lifeline.useless('database d: run blox migrate'))")
-    code, _, err = launched.ended()
-    assert code == 1
-    assert len(launched.events("started")) == 2
-    for name in SLOTS:
-        assert err.count(f"{name} does no more: database d: run blox migrate\n") == 1
 
 
 def test_a_command_that_cannot_be_started_counts_as_a_child_that_died(tmp_path):
@@ -144,10 +128,18 @@ def test_a_command_that_cannot_be_started_counts_as_a_child_that_died(tmp_path):
     assert "ended 3 times in a row, the last by: cannot be started: [Errno 2]" in reason
 
 
+def check_that_a_terminal_asks_no_child(launched):
+    """Check that each child is in a group and a session of its own."""
+    groups = {os.getpgid(pid) for pid in launched.pids()}
+    assert groups == set(launched.pids())
+    assert {os.getsid(pid) for pid in launched.pids()} == groups
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_first_signal_asks_the_children(launched, number):
     launched.start("wait_for_stop()")
     launched.wait_for("ready", 2)
+    check_that_a_terminal_asks_no_child(launched)
     launched.process.send_signal(number)
     code, out, err = launched.ended()
     assert (code, out) == (0, "launched\n")
@@ -172,10 +164,9 @@ def test_a_signal_while_children_are_being_started_reaches_all(launched):
         lambda launched: True,
         lambda launched: len(launched.pids()) >= 1,
         lambda launched: len(launched.pids()) >= 2,
-        lambda launched: len(launched.events("started")) >= 1,
         lambda launched: len(launched.events("ready")) >= 1,
     ],
-    ids=["at-once", "first-child", "second-child", "first-code", "first-handler"],
+    ids=["at-once", "first-child", "second-child", "first-handler"],
 )
 def test_a_signal_at_any_moment_ends_launcher_and_children(launched, come):
     launched.start("wait_for_stop()")
@@ -185,33 +176,26 @@ def test_a_signal_at_any_moment_ends_launcher_and_children(launched, come):
     assert code in (0, -signal.SIGTERM), err  # before it had a handler it had no children
 
 
-def test_a_child_that_ends_badly_when_asked_is_not_started_again(launched):
-    launched.start("wait_for_stop(); sys.exit(9)")
-    launched.wait_for("ready", 2)
-    launched.process.terminate()
-    code, _, err = launched.ended()
-    assert code == 1
-    assert "gpu0@host was asked to stop and ended by exit code 9\n" in err
-    assert len(launched.events("started")) == 2
-
-
-def test_a_child_that_is_killed_while_it_stops_is_not_started_again(launched):
+def test_children_that_end_badly_when_asked_are_not_started_again(launched):
     launched.start(
         """
         with stop_requests() as stop:
             note("ready")
             stop.wait()
             note("stopping")
+            if name == "gpu0@host":
+                sys.exit(9)
             threading.Event().wait()
         """
     )
     launched.wait_for("ready", 2)
     launched.process.terminate()
     launched.wait_for("stopping", 2)
-    for pid in launched.pids():
-        os.kill(pid, signal.SIGKILL)
+    (hanging,) = (pid for slot, _, pid in launched.events("stopping") if slot == "gpu1@host")
+    os.kill(hanging, signal.SIGKILL)
     code, _, err = launched.ended()
     assert code == 1
+    assert "gpu0@host was asked to stop and ended by exit code 9\n" in err
     assert "gpu1@host was asked to stop and ended by signal SIGKILL\n" in err
     assert len(launched.events("started")) == 2
 
@@ -255,6 +239,7 @@ def test_sigquit_does_not_wait(launched):
     assert err.count("was asked to stop and ended by exit code 131\n") == 2, err
 
 
+@pytest.mark.slow  # the launcher waits 5 s before it kills
 def test_a_child_that_ignores_every_request_is_killed_with_what_it_started(launched):
     launched.start(
         """
@@ -286,16 +271,6 @@ def test_a_launcher_that_is_killed_takes_its_children_along(launched):
     launched.wait_for("stopping", 2)
     wait_until(lambda: not any(map(psutil.pid_exists, pids)), "the children to end")
     launched.ended()
-
-
-def test_children_are_not_asked_twice_by_a_terminal(launched):
-    launched.start("wait_for_stop()")
-    launched.wait_for("ready", 2)
-    groups = {os.getpgid(pid) for pid in launched.pids()}
-    assert groups == set(launched.pids())
-    assert {os.getsid(pid) for pid in launched.pids()} == groups
-    launched.process.terminate()
-    assert launched.ended()[0] == 0
 
 
 def test_a_store_that_is_away_does_not_hold_up_a_stop(launched):
