@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from blox_core.errors import DatasetMissing
+from blox_core.recipe import preset
 from blox_store.errors import StoreUnavailable
-from blox_store.store import JobState, Store
+from blox_store.store import JobState
 from blox_worker import patience
 from blox_worker.commands.train.worker import _work
 from blox_worker.errors import DeviceMissing
@@ -50,15 +52,28 @@ def test_a_store_of_another_schema_is_not_tried_again(begin, line, lifeline, sql
 
 
 @pytest.mark.parametrize("begin", [work, train])
-def test_a_gpu_that_is_lost_is_a_fault_of_the_node(begin, line, lifeline, sqlite_url, tmp_path):
-    with Store(sqlite_url, migrate=True) as store:
-        make_run(store)
+def test_a_gpu_that_is_lost_is_a_fault_of_the_node(
+    begin, line, lifeline, store, sqlite_store_url, tmp_path
+):
+    make_run(store)
     with pytest.raises(DeviceMissing):
-        begin(sqlite_url, tmp_path, lifeline, device=LOST_GPU)
+        begin(sqlite_store_url, tmp_path, lifeline, device=LOST_GPU)
     line.read()
     assert f"device {LOST_GPU!r}: this machine has cpu" in line.fault
-    with Store(sqlite_url) as store:
-        assert store.jobs.counts(1)[JobState.PENDING] == 1
+    assert store.jobs.counts(1)[JobState.PENDING] == 1
+
+
+def test_a_data_set_that_is_missing_is_a_fault_of_the_node(
+    line, lifeline, store, sqlite_store_url, tmp_path
+):
+    run = make_run(store, preset("cifar100"))
+    with pytest.raises(DatasetMissing):
+        train(sqlite_store_url, tmp_path, lifeline)
+    line.read()
+    assert line.fault.startswith("DatasetMissing: ")
+    assert str(tmp_path) in line.fault
+    (job,) = store.jobs.matching(run.id)
+    assert (job.state, job.attempts) == (JobState.PENDING, 0)
 
 
 @pytest.mark.parametrize("begin", [work, train])
