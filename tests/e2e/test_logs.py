@@ -103,6 +103,7 @@ def check_events(events: list[dict[str, Any]], expected: dict[str, set[str]]) ->
     assert of_one == ["taken", "failed", "taken", "failed", "taken", "given up"]
 
 
+@pytest.mark.slow
 def test_each_event_of_a_job_is_a_readable_line(protected: Cluster) -> None:
     run, launcher = start(protected, "text")
     protected.wait(lambda: protected.has_ended(run), "one job to be trained, one to be given up")
@@ -128,6 +129,7 @@ def test_each_event_of_a_job_is_a_readable_line(protected: Cluster) -> None:
     check_that_no_secret_is_shown(protected)
 
 
+@pytest.mark.slow
 def test_json_is_one_object_a_line_whoever_prints_it(protected: Cluster) -> None:
     run, launcher = start(protected, "json")
     lose_a_lease(protected, run, launcher)
