@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -190,13 +191,14 @@ class Cluster:
             raise AssertionError(f"{error}\n{shown()}\n{self.printed()}") from error
 
     def wait_for_workers(self, *names: str) -> None:
-        """Wait until workers of these names have registered."""
+        """Wait until workers of these names take messages."""
+        workers = [f"{name}@{socket.gethostname()}" for name in names]
+        control = self.app().control
 
-        def are_there() -> bool:
-            known = [worker.name for worker in self.store.workers.all()]
-            return all(any(one.startswith(name) for one in known) for name in names)
+        def all_answer() -> bool:
+            return len(control.ping(workers, limit=len(workers))) == len(workers)
 
-        self.wait(are_there, f"the workers {', '.join(names)}")
+        self.wait(all_answer, f"the workers {', '.join(names)}")
 
     def exit_code(self, process: subprocess.Popen[bytes]) -> int:
         """Return the exit code of a process once it has ended."""
@@ -230,7 +232,13 @@ class Cluster:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.send_signal(signal.SIGTERM)
-        self.wait(lambda: not self.alive(), "the processes to end")
+        self.wait_until_gone()
+
+    def wait_until_gone(self) -> None:
+        """Wait until no process of this cluster is left."""
+        for process in self.processes:
+            self.exit_code(process)
+        self.wait(lambda: not self.alive(), "all processes to end")
 
     def check(self, run: Run) -> None:
         """Check that each job ended once, uncharged, as if undisturbed, and that nothing is left."""

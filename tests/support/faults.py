@@ -167,10 +167,15 @@ def start_redis(cluster: Cluster) -> None:
     cluster.redis.start()
 
 
-def refuse_writes_to_redis(cluster: Cluster, refuse: bool = True) -> None:
-    """Let Redis refuse every write, as it does when its disk is full."""
+@contextmanager
+def redis_refuses_writes(cluster: Cluster) -> Iterator[None]:
+    """Let Redis refuse every write within this block, as it does when its disk is full."""
     with redis.Redis.from_url(cluster.redis.url) as client:
-        client.config_set("min-replicas-to-write", int(refuse))
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            yield
+        finally:
+            client.config_set("min-replicas-to-write", 0)
 
 
 def freeze_redis(cluster: Cluster) -> None:

@@ -19,14 +19,14 @@ from tests.support.servers import Server, own_postgres, own_redis
 _database_numbers = count()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A PostgreSQL server of our own."""
     with own_postgres() as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def broker() -> Iterator[Server]:
     """A Redis server of our own."""
     with own_redis() as server:

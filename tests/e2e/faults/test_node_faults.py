@@ -18,18 +18,7 @@ def test_nodes_that_are_not_as_they_should_be(cluster):
     another_trainer_revision_takes_no_job(cluster, run)
     a_full_disk_is_given_up(cluster)
 
-    begun = today(cluster)
-    healthy = [
-        cluster.launcher(name.removeprefix("gpu"), **faults.wrong_clock(offset))
-        for name, offset in CLOCKS.items()
-    ]
-    cluster.wait_until_ended(run)
-    wrong_clocks_change_nothing(cluster, long_run)
-    ended = today(cluster)  # another day if it was midnight meanwhile
-    for number, *days in zip((-2, -1), begun, ended, strict=True):
-        log = cluster.log(len(cluster.processes) + number)
-        assert any(f"{day:%Y-%m-%d}" in log for day in days)
-
+    healthy = wrong_clocks_change_nothing(cluster, run, long_run)
     a_node_on_which_every_job_fails_charges_nobody(cluster, run)
     assert [launcher.poll() for launcher in healthy] == [None, None]
     assert [worker_of(cluster, name).stopped_reason for name in CLOCKS] == [None, None]
@@ -40,14 +29,6 @@ def worker_of(cluster, name):
     """Return a worker as the store has it, by the first part of its name."""
     (found,) = [worker for worker in cluster.store.workers.all() if worker.name.startswith(name)]
     return found
-
-
-def today(cluster):
-    """Return what each of the wrong clocks shows."""
-    now = datetime.datetime.now()  # logs are in local time
-    return [
-        now + datetime.timedelta(days=int(offset.removesuffix("d"))) for offset in CLOCKS.values()
-    ]
 
 
 def another_trainer_revision_takes_no_job(cluster, run):
@@ -75,8 +56,24 @@ def a_full_disk_is_given_up(cluster):
     assert f"is given up: {stopped}" in cluster.printed()
 
 
-def wrong_clocks_change_nothing(cluster, run):
-    """Check that leases last while a worker lives, and end when it dies, whatever its clock."""
+def wrong_clocks_change_nothing(cluster, run, long_run):
+    """Check that nodes do all jobs, and how long leases last; return their launchers."""
+    begun, listened = datetime.datetime.now(), cluster.listen()  # logs are in local time
+    launchers = [
+        cluster.launcher(name.removeprefix("gpu"), **faults.wrong_clock(offset))
+        for name, offset in CLOCKS.items()
+    ]
+    cluster.wait_for_workers(*CLOCKS)
+    cluster.wait_until_ended(run)
+    leases_last_as_long_as_workers_live(cluster, long_run)
+    for offset in CLOCKS.values():  # another day if it was midnight meanwhile
+        days = datetime.timedelta(days=int(offset.removesuffix("d")))
+        shown = [f"{moment + days:%Y-%m-%d}" for moment in (begun, datetime.datetime.now())]
+        assert any(day in listened() for day in shown)
+    return launchers
+
+
+def leases_last_as_long_as_workers_live(cluster, run):
     for index in range(2):
         faults.deliver(cluster, run, index, times=1)
     cluster.wait(lambda: len(cluster.running(run, epoch=1)) == 2, "both workers to train")

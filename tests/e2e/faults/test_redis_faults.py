@@ -54,6 +54,7 @@ def test_redis_hangs_is_away_and_refuses_writes(cluster: Cluster) -> None:
     faults.thaw_redis(cluster)
 
     faults.stop_redis(cluster)
+    cluster.add_jobs(run, 1)
     processes = [
         cluster.scheduler(run, stays=True, **settings),
         cluster.launcher("0", **settings),
@@ -64,7 +65,7 @@ def test_redis_hangs_is_away_and_refuses_writes(cluster: Cluster) -> None:
 
     a_scheduler_waits_until_it_takes_writes(cluster, run)
     cluster.launcher("0", BLOX_MAX_FAULTS_IN_A_ROW="1", **settings)
-    cluster.wait_for_epoch(run)
+    cluster.begin(run)
     a_worker_waits_until_it_takes_writes(cluster)
     cluster.finish(quick, run)
     assert "given up" not in cluster.printed()
@@ -96,13 +97,12 @@ def begin_by_hand(cluster: Cluster, run: Run, number: int) -> dict[int, str]:
 
 def it_hangs_for_longer_than_its_timeouts(cluster: Cluster, run: Run) -> None:
     held = begin_by_hand(cluster, run, 3)
-    before = cluster.tokens(run)
     listened = cluster.listen()
     faults.freeze_redis(cluster)
     cluster.wait(lambda: held.keys() <= cluster.tokens(run).keys(), "the results of the trainings")
     cluster.wait(lambda: "; trying again" in listened(), "the scheduler to miss Redis")
     cluster.wait(lambda: "Connection to broker lost" in listened(), "a worker to miss Redis")
-    assert cluster.tokens(run) == before | held
+    assert held.items() <= cluster.tokens(run).items()
     faults.thaw_redis(cluster)
     cluster.wait_until_ended(run)
     assert held.items() <= cluster.tokens(run).items()
@@ -120,33 +120,31 @@ def all_can_be_stopped(
     vanishes(cluster)
     for process in processes:
         faults.ask_to_stop(process)
-    cluster.wait(lambda: not cluster.alive(), "scheduler and workers to end")
+    cluster.wait_until_gone()
     assert [process.wait() for process in processes] == [0, 0], cluster.printed()
     assert cluster.store.jobs.counts(run.id)[JobState.RUNNING] == 0
 
 
 def it_is_away_when_everything_starts(cluster: Cluster, run: Run) -> None:
-    counts = cluster.store.jobs.counts(run.id)
+    before = cluster.store.jobs.counts(run.id)
     listened = cluster.listen()
     cluster.wait(lambda: "; trying again" in listened(), "the scheduler to miss Redis")
     cluster.wait(lambda: "Cannot connect to redis" in listened(), "a worker to miss Redis")
-    assert cluster.store.jobs.counts(run.id) == counts
-    assert counts[JobState.PENDING] + counts[JobState.QUEUED] == 1
+    assert cluster.store.jobs.counts(run.id) == before
+    assert before[JobState.PENDING] >= 1
     faults.start_redis(cluster)
     cluster.wait_until_ended(run)
 
 
 def a_scheduler_waits_until_it_takes_writes(cluster: Cluster, run: Run) -> None:
-    faults.refuse_writes_to_redis(cluster)
     listened = cluster.listen()
-    cluster.scheduler(run, stays=True)
-    cluster.wait(lambda: "; trying again" in listened(), "the scheduler to be refused")
-    faults.refuse_writes_to_redis(cluster, refuse=False)
+    with faults.redis_refuses_writes(cluster):
+        cluster.scheduler(run, stays=True)
+        cluster.wait(lambda: "; trying again" in listened(), "the scheduler to be refused")
 
 
 def a_worker_waits_until_it_takes_writes(cluster: Cluster) -> None:
     """Refuse more often than a worker may have faults."""
-    faults.refuse_writes_to_redis(cluster)
     refused = "the broker refused a command"
-    cluster.wait(lambda: cluster.printed().count(refused) >= 2, "refusals")
-    faults.refuse_writes_to_redis(cluster, refuse=False)
+    with faults.redis_refuses_writes(cluster):
+        cluster.wait(lambda: cluster.printed().count(refused) >= 2, "refusals")
