@@ -23,7 +23,7 @@ HEADS = {  # a table whose rows are claims is known by its first head
 SECTION = re.compile(r"^## \[.+\]\(\.\./(.+)\)\n((?:(?!## ).*\n)*)", re.MULTILINE)
 SECTIONS = dict(SECTION.findall(LIST.read_text()))
 TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
-TEST = re.compile(r"`([\w/]*test_\w+\.py)::(test_\w+)`")
+TEST = re.compile(r"`([\w/]*test_\w+\.py)::(\w+)`")  # a test, or a step of one
 NAME_OF_A_TEST = re.compile(r"\btests/[\w/]*|\btest_\w+\.py")
 TEST_FILES = [path.as_posix() for path in (ROOT / "tests").rglob("test_*.py")]
 
@@ -59,7 +59,7 @@ def functions_of(path: str) -> list[str]:
 
 
 def count_of(file: str, name: str) -> int:
-    """Return how many tests have a name in the files whose path ends so."""
+    """Return how many functions have a name in the files whose path ends so."""
     paths = [path for path in TEST_FILES if path.endswith(f"/{file}")]
     return sum(functions_of(path).count(name) for path in paths)
 
