@@ -7,6 +7,7 @@ import pytest
 
 from tests.support import new_stores, servers
 from tests.support.databases import Databases
+from tests.support.typed import Typed
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -15,6 +16,15 @@ ASSETS = Path(__file__).parent / "assets"
 def golden() -> Path:
     """Folder of facts about the published Blox; see tests/assets/README.md."""
     return ASSETS / "golden"
+
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Typed:
+    """Runs commands in an empty folder, in this process."""
+    monkeypatch.chdir(tmp_path)
+    return Typed(capsys)
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +80,13 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def sqlite_store_url(tmp_path: Path, migrated_sqlite: Path) -> str:
     """URL of a new store in SQLite."""
-    return new_stores.copy_sqlite_store(migrated_sqlite, tmp_path)
+    return new_stores.copy_sqlite_store(migrated_sqlite, tmp_path / "store.db")
+
+
+@pytest.fixture
+def own_store_url(tmp_path: Path, migrated_sqlite: Path) -> str:
+    """URL of a new store in the file that commands find by themselves."""
+    return new_stores.copy_sqlite_store(migrated_sqlite, tmp_path / "blox.db")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from blox_store.store import Store, WorkerFigures
+from blox_store.store import WorkerFigures
 from tests.support.cluster import Cluster, cluster
 from tests.support.prometheus import MONITORING, Prometheus, prometheus
 from tests.support.servers import free_port, own_postgres, own_redis
@@ -60,6 +60,7 @@ def simulated(tmp_path: Path) -> Iterator[Cluster]:
         yield made
 
 
+@pytest.mark.slow
 def test_every_expression_gives_data_of_a_simulated_run(simulated: Cluster, tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     run = simulated.make_run(200, epochs=4)
@@ -138,6 +139,7 @@ def test_every_alert_is_described_and_fires_in_a_test() -> None:
     assert fired == alerts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -166,15 +168,3 @@ def test_the_dashboard_is_one_that_grafana_is_told_of() -> None:
     assert set(named) == {source["uid"]}
     (provider,) = yaml.safe_load((provisioned / "dashboards/blox.yml").read_text())["providers"]
     assert provider["options"]["path"] == "/etc/grafana/dashboards"  # as docker-compose mounts it
-
-
-def test_a_bad_address_is_one_line(commands) -> None:
-    with Store(f"sqlite:///{commands.folder}/blox.db", migrate=True):
-        pass
-    for address, told in {
-        "9540": "BLOX_METRICS_ADDRESS='9540': HOST:PORT is allowed, such as 127.0.0.1:9540",
-        "203.0.113.1:9540": "metrics on 203.0.113.1:9540: Cannot assign requested address; give",
-    }.items():
-        ended = commands.run("blox scheduler", BLOX_METRICS_ADDRESS=address)
-        assert (ended.code, len(ended.err.splitlines())) == (1, 1), ended.err
-        assert told in ended.err

@@ -1,6 +1,7 @@
 """Releases: cut while workers write, by an exporter that is killed, checked, and taken in again."""
 
 import random
+import re
 import shutil
 import subprocess
 from contextlib import suppress
@@ -18,7 +19,7 @@ from tests.support.results import claimed, made_up_run
 from tests.support.servers import wait_until
 
 EXPORT = "python -m blox_store.export --simulated --out release"
-JOBS = 400
+JOBS = 200
 KILLS = 6
 WORKERS = 2
 
@@ -49,7 +50,8 @@ def assert_as_simulated(folder):
     return len(d.indices)
 
 
-def test_a_release_that_is_cut_while_workers_write(commands, tmp_path, postgres_url):
+@pytest.mark.slow
+def test_a_release_that_is_cut_while_workers_share_a_run(commands, typed, tmp_path, postgres_url):
     store, run = simulated_store(postgres_url, JOBS)
     settings = {"BLOX_DATABASE_URL": postgres_url, "BLOX_SIMULATED_EPOCH_S": "0"}
     workers = [
@@ -63,32 +65,34 @@ def test_a_release_that_is_cut_while_workers_write(commands, tmp_path, postgres_
         wait_until(lambda: finished() > 0, "the first result", 120)
         sizes = []
         while finished() < JOBS:
-            commands.succeed(f"{EXPORT} --allow-partial --formats blox,csv", **settings)
+            typed.succeed(f"{EXPORT} --allow-partial --formats blox,csv", **settings)
             verified = verify(tmp_path / "release")
             assert verified.faults == ()
             sizes.append(verified.files[0].rows)
         printed = [worker.communicate(timeout=120) for worker in workers]
         assert [worker.returncode for worker in workers] == [0] * WORKERS, printed
+        trained = [len(re.findall(r"^a\d+ val ", out, re.MULTILINE)) for out, _ in printed]
+        assert (sum(trained), all(trained)) == (JOBS, True)
         assert sizes[0] < JOBS
         assert sizes == sorted(sizes)
         assert assert_as_simulated(tmp_path / "release") == sizes[-1]
-    commands.succeed(f"{EXPORT} --formats blox,csv", **settings)
+    typed.succeed(f"{EXPORT} --formats blox,csv", **settings)
     assert verify(tmp_path / "release").faults == ()
     assert assert_as_simulated(tmp_path / "release") == JOBS
 
 
-def test_an_exporter_that_is_killed_leaves_a_release(commands, tmp_path, sqlite_url):
+@pytest.mark.slow
+def test_an_exporter_that_is_killed_leaves_a_release(commands, typed, tmp_path, own_store_url):
     release = tmp_path / "release"
-    settings = {"BLOX_DATABASE_URL": sqlite_url}
-    with simulated_store(sqlite_url, 200)[0] as store:
+    with simulated_store(own_store_url, 200)[0] as store:
         run = store.runs.find()
         train(store, run, range(100))
-        commands.succeed(f"{EXPORT} --allow-partial", **settings)
+        typed.succeed(f"{EXPORT} --allow-partial")
         old = contents(release)
         train(store, run, range(100, 200))
     moments = random.Random(7)
     for _ in range(KILLS):
-        exporter = commands.start(EXPORT, **settings)
+        exporter = commands.start(EXPORT)
         kill_while_it_writes(exporter, release, moments.uniform(0, 1))
         there = {name: data for name, data in contents(release).items() if name[0] != "."}
         faults = verify(release).faults
@@ -98,7 +102,7 @@ def test_an_exporter_that_is_killed_leaves_a_release(commands, tmp_path, sqlite_
             break  # it was quicker than the kill
         else:
             assert len(blox.from_folder(release)) == 100
-    commands.succeed(EXPORT, **settings)
+    typed.succeed(EXPORT)
     assert verify(release).faults == ()
     assert len(blox.from_folder(release)) == 200
     assert [path for path in release.iterdir() if path.name[0] == "."] == []
@@ -135,24 +139,24 @@ def test_the_demos_release_and_damaged_copies_of_it(commands, demo, tmp_path):
     assert "no fault" not in ended.out
 
 
-def test_a_lab_goes_on_from_a_release(commands, demo, tmp_path):
+def test_a_lab_goes_on_from_a_release(commands, typed, demo, tmp_path):
     folder, _ = demo
     shutil.copytree(folder / "release", tmp_path / "release")
-    for _ in range(2):
-        printed = commands.succeed("python -m blox_store.ingest release")
+    for ingested in (commands, typed):
+        printed = ingested.succeed("python -m blox_store.ingest release")
     assert "run 1: digits, recipe " in printed
     assert ": 0 results added, 2 were there" in printed
-    assert "2 succeeded" in commands.succeed("blox status")
-    commands.succeed("python -m blox_store.export --out again --formats blox,csv,pickle,parquet")
+    assert "2 succeeded" in typed.succeed("blox status")
+    typed.succeed("python -m blox_store.export --out again --formats blox,csv,pickle,parquet")
     published, again = contents(tmp_path / "release"), contents(tmp_path / "again")
     assert again == published
 
 
 @pytest.mark.parametrize("options", ["", "--recipe cifar100"])
-def test_a_release_that_does_not_say_how_it_was_trained(commands, demo, tmp_path, options):
+def test_a_release_that_does_not_say_how_it_was_trained(typed, demo, tmp_path, options):
     folder, _ = demo
     shutil.copytree(folder / "release", tmp_path / "release")
     (tmp_path / "release" / "manifest.json").unlink()
-    ended = commands.run(f"python -m blox_store.ingest release {options}")
+    ended = typed(f"python -m blox_store.ingest release {options}")
     assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
     assert not (tmp_path / "blox.db").exists()

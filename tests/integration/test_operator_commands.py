@@ -1,39 +1,26 @@
 """What operators may and may not type, run in this process."""
 
 import json
-import shlex
 
 import pytest
 
-from blox_store import command_line
 from blox_store.store import JobState, Store
-from blox_worker.commands import command
 from tests.support.results import claimed, made_up_run
 from tests.support.store_jobs import make_foreign
 
+pytestmark = pytest.mark.usefixtures("store")
+
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(own_store_url):
     """A store with a run in which jobs 0 to 2 have failed, 3 is running, 4 to 9 are pending."""
-    monkeypatch.chdir(tmp_path)
-    with Store(f"sqlite:///{tmp_path}/blox.db", migrate=True) as opened:
+    with Store(own_store_url) as opened:
         run = made_up_run(opened, indices=range(10))
         for index in range(3):
             lease = claimed(opened, run, index)
             opened.jobs.fail(lease, "Trace\nBoom", kind="Boom", max_attempts=1, backoff_s=0)
         claimed(opened, run, 3)
         yield opened
-
-
-@pytest.fixture
-def typed(store, capsys):
-    """Run a command line; return its exit code, output and errors."""
-
-    def run(line):
-        code = command_line.run(command, "blox", shlex.split(line)[1:])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.mark.parametrize("recipe", [{"epochs": 5, "warm_up": 1}, {"warm_up": 1}])
@@ -122,9 +109,7 @@ def test_a_paused_run_says_what_goes_on(store, typed):
     assert "5 jobs may start" in typed("blox resume")[1]
 
 
-def test_status_as_json_of_an_empty_store(typed, tmp_path):
-    url = f"sqlite:///{tmp_path}/empty.db"
-    with Store(url, migrate=True):
-        known = json.loads(typed(f"blox status --json --database {url}")[1])
-    assert (known["runs"], known["workers"], known["store"]) == ([], [], url)
+def test_status_as_json_of_an_empty_store(typed, sqlite_store_url):
+    known = json.loads(typed(f"blox status --json --database {sqlite_store_url}")[1])
+    assert (known["runs"], known["workers"], known["store"]) == ([], [], sqlite_store_url)
     assert len(known["store_id"]) == 32

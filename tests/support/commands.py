@@ -4,17 +4,16 @@ import os
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 BIN = Path(sys.executable).parent
 TIMEOUT_S = 280
 DEMO = "blox demo --dir demo --architectures 2 --epochs 1"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """What a command printed, and its exit code."""
+class Ended(NamedTuple):
+    """The exit code of a command, and what it printed."""
 
     code: int
     out: str

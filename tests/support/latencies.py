@@ -22,6 +22,11 @@ from blox_store.store import Run, Store, schema
 from blox_store.store.latencies.devices import device_identities
 
 PROTOCOL = preset("torch-cpu")
+# Of `blox init-latency`, for measurements that take milliseconds.
+QUICK = (
+    "--set stem_channels=4 --set resolution=8 --set classes=10 "
+    "--set least_warm_up=2 --set most_warm_up=4 --set timed_runs=3"
+)
 IDENTITY = DeviceIdentity(
     name="a CPU",
     clock_mhz=None,

@@ -31,9 +31,9 @@ def postgres_stores(server_url: str) -> Databases:
     return Databases(server_url, prepare=migrate, restore=_AS_NEW)
 
 
-def copy_sqlite_store(migrated: Path, folder: Path) -> str:
-    """Return the URL of a new store in a folder: a copy, but for its identity."""
-    path = shutil.copy(migrated, folder / "store.db")
+def copy_sqlite_store(migrated: Path, path: Path) -> str:
+    """Return the URL of a new store in a file: a copy, but for its identity."""
+    shutil.copy(migrated, path)
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE identity SET store_id = ?", [uuid4().hex])
     connection.close()
