@@ -2,25 +2,27 @@
 
 import random
 import secrets
-import signal
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from blox_core.checkpoint.checkpoint import load_checkpoint
-from blox_core.recipe import preset
 from blox_core.space import Architecture
 from blox_core.training import training_identity
 from blox_store.release.names import scan_folder
 from blox_store.release.reader import read_table
 from blox_store.store import JobState, Store
-from tests.support.commands import Commands
 from tests.support.servers import wait_until
+from tests.support.tiny import TINY, init_options
 
 INDEX = 18639
-KILLS = 5
-LONGEST_WAIT_S = 5.0  # an epoch takes some 3 s here
-INIT = f"blox init --recipe digits --seed 0 --indices {INDEX}"
+KILLS = 3
+MOST_EPOCHS = 8  # that one attempt gets before it is killed
+EPOCHS = 2 * KILLS * MOST_EPOCHS
+LONGEST_EPOCH_S = 50.0
+RECIPE = replace(TINY, epochs=EPOCHS)
+INIT = f"blox init --recipe digits --seed 0 --indices {INDEX} {init_options(RECIPE)}"
 TRAIN = "blox train --local --device cpu"
 EXPORT = "python -m blox_store.export --out release"
 # A kill before the first epoch of an attempt counts: a job that kills its process must end.
@@ -32,13 +34,15 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+@pytest.fixture
+def undisturbed(typed, tmp_path_factory, monkeypatch):
     """The folder of a run that nothing happened to."""
-    commands = Commands(tmp_path_factory.mktemp("undisturbed"))
-    for line in (INIT, TRAIN, EXPORT):
-        commands.succeed(line)
-    return commands.folder
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with monkeypatch.context() as patch:
+        patch.chdir(folder)
+        for line in (INIT, TRAIN, EXPORT):
+            typed.succeed(line)
+    return folder
 
 
 def lease_token(folder):
@@ -46,49 +50,48 @@ def lease_token(folder):
         return connection.exec_driver_sql("SELECT lease_token FROM jobs").scalar_one()
 
 
-def kill_at_a_random_moment(commands, moments):
-    """Start the training, and kill it at some moment after it has got the job."""
-    before = lease_token(commands.folder)
+def kill_at_a_random_moment(commands, moments, epoch_s):
+    """Start the training, and kill it in, before or after some epoch or while that is written."""
+    folder = commands.folder
+    before, kept = lease_token(folder), len(kept_epochs(folder))
     process = commands.start(TRAIN, **SETTINGS)
-    wait_until(
-        lambda: lease_token(commands.folder) not in (before, None), "the job to be claimed", 120
-    )
+    wait_until(lambda: lease_token(folder) not in (before, None), "the job to be claimed", 120)
+    epochs = kept + moments.randint(0, MOST_EPOCHS)
+    wait_until(lambda: len(kept_epochs(folder)) >= epochs, f"{epochs} epochs", 120)
     with pytest.raises(subprocess.TimeoutExpired):  # it does not end by itself before
-        process.wait(moments.uniform(0, LONGEST_WAIT_S))
-    process.send_signal(signal.SIGKILL)
+        process.wait(moments.uniform(0, epoch_s))
+    process.kill()
     process.communicate()
 
 
 def kept_epochs(folder):
     """The metrics of the epochs in the furthest checkpoint."""
-    identity = training_identity(Architecture(INDEX), preset("digits"), 0, "cpu")
+    identity = training_identity(Architecture(INDEX), RECIPE, 0, "cpu")
     found = [load_checkpoint(path, identity) for path in folder.glob("checkpoints/*.checkpoint")]
     return max((checkpoint.epochs for checkpoint in found), key=len, default=())
 
 
-@pytest.mark.timeout(1200)
 @pytest.mark.slow
-def test_five_kills_change_nothing_but_the_training_time(tmp_path, undisturbed):
+def test_kills_change_nothing_but_the_training_time(commands, typed, tmp_path, undisturbed):
     seed = secrets.randbelow(2**32)
     moments = random.Random(seed)
-    commands = Commands(tmp_path)
-    commands.succeed(INIT)
+    typed.succeed(INIT)
     kept = ()
     for _ in range(KILLS):
-        kill_at_a_random_moment(commands, moments)
+        kill_at_a_random_moment(commands, moments, train_time_s(undisturbed) / EPOCHS)
         now_kept = kept_epochs(tmp_path)
         assert now_kept[: len(kept)] == kept, f"seed {seed}: a kept epoch was trained again"
         kept = now_kept
     printed = commands.succeed(TRAIN, **SETTINGS)
     assert f"a{INDEX} val " in printed, f"seed {seed}"
-    commands.succeed(EXPORT)
+    typed.succeed(EXPORT)
 
     assert stored(tmp_path) == stored(undisturbed), f"seed {seed}"
     assert release(tmp_path) == release(undisturbed), f"seed {seed}"
     spent = [epoch.seconds for epoch in kept]
     rest = train_time_s(tmp_path) - sum(spent)
-    left = preset("digits").epochs - len(spent)
-    assert 0.2 * left * min(spent, default=1) < rest < LONGEST_WAIT_S * 10 * left, f"seed {seed}"
+    left = EPOCHS - len(spent)
+    assert 0.2 * left * min(spent, default=0) < rest < LONGEST_EPOCH_S * left, f"seed {seed}"
 
 
 def stored(folder):

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 BIN = Path(sys.executable).parent
 TIMEOUT_S = 280
-DEMO = "blox demo --dir demo --architectures 2 --epochs 1"
+DEMO_FLAGS = "--architectures 2 --epochs 1"
+DEMO = f"blox demo --dir demo {DEMO_FLAGS}"
 
 
 class Ended(NamedTuple):
