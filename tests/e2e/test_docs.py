@@ -20,10 +20,15 @@ from blox_worker.settings import (
     RunSettings,
     WorkerSettings,
 )
+from tests.support.commands import DEMO
+from tests.support.tiny import init_options
 
 ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# `make demo` is run by `test_demo.py`; the others run it.
+RUN_ELSEWHERE = ("make demo", "make test", "make test-all")
 SETTINGS = (
     StoreSettings,
     WorkerSettings,
@@ -32,7 +37,6 @@ SETTINGS = (
     MetricsSettings,
     LogSettings,
 )
-SHORT_DEMO = "--architectures 2 --epochs 1"
 
 
 def blocks(page, language):
@@ -43,45 +47,41 @@ def named(page):
     return str(page.relative_to(ROOT))
 
 
-def pages_with_long_ones_marked():
-    long = (ROOT / "README.md", ROOT / "docs" / "reference" / "commands.md")
-    marked = {page: [pytest.mark.slow] if page in long else [] for page in PAGES}
-    return [pytest.param(page, marks=marks, id=named(page)) for page, marks in marked.items()]
-
-
-def run_as_a_reader(commands, line):
-    """Run a line of the docs: `make` in the checkout, everything else in an empty folder."""
-    if line == "make test":
-        return  # it is what runs this test
-    target = line.removeprefix("make ")
-    if target != line:
-        settings = {"DEMO_DIR": str(commands.folder / "demo"), "DEMO_FLAGS": SHORT_DEMO}
-        line = f"make -C {ROOT} {target}"
-        commands.succeed(line, **settings)
-        return
-    commands.succeed(line)
-
-
-@pytest.mark.parametrize("page", pages_with_long_ones_marked())
-def test_the_commands_of_a_page_run_in_order(commands, page, tmp_path):
+def commands_of(page):
+    """Return the commands of a page, with tiny trainings, but for those that run these tests."""
     lines = [line for block in blocks(page, "sh") for line in block.splitlines() if line]
-    if page.name == "commands.md":
-        lines = in_an_order_that_finishes_something(lines)
+    return [made_short(line) for line in lines if line not in RUN_ELSEWHERE]
+
+
+def made_short(line):
+    trains = line.startswith("blox init --recipe digits ") and "--trainer" not in line
+    return f"{line} {init_options()}" if trains else line
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run_in_order(commands):
+    lines = commands_of(README)
+    assert len(lines) >= 5
     for line in lines:
-        run_as_a_reader(commands, line)
-    assert not lines or any(tmp_path.iterdir())
+        commands.succeed(line)
 
 
-def in_an_order_that_finishes_something(lines):
-    """Train one architecture instead of two, so that the page takes half a minute less."""
-    assert "blox init --recipe digits --seed 0 --indices 18639,19314" in lines
-    return [line.replace("18639,19314", "18639") for line in lines]
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page != README and commands_of(page)], ids=named
+)
+def test_the_commands_of_a_page_run_in_order(typed, demo, page, tmp_path):
+    for line in commands_of(page):
+        if line == DEMO:
+            shutil.copytree(demo[0], tmp_path / "demo")
+        else:
+            typed.succeed(line)
 
 
 def test_the_python_examples_of_the_readme_run(commands, demo, tmp_path):
     folder, _ = demo
     shutil.copytree(folder / "release", tmp_path / "release")
-    (example,) = blocks(ROOT / "README.md", "python")
+    (example,) = blocks(README, "python")
     one_epoch = example.replace("epoch=3", "epoch=1")  # the short demo has no third one
     checks = "assert d.val_acc(arch) > 0 and d.params(arch) > 0 and len(d) == 2\n"
     (tmp_path / "example.py").write_text(one_epoch + checks)
