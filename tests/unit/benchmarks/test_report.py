@@ -10,7 +10,7 @@ from benchmarks.suite.codec.command import BENCHMARK as CODEC
 from benchmarks.suite.fidelity.command import BENCHMARK as FIDELITY
 from benchmarks.suite.latency.command import BENCHMARK as LATENCY
 from benchmarks.suite.queue.command import BENCHMARK as QUEUE
-from benchmarks.suite.report.benchmark import FAILED, SUCCESS, Benchmark
+from benchmarks.suite.report.benchmark import FAILED, SUCCESS, USAGE, Benchmark
 from benchmarks.suite.report.options import Options
 from benchmarks.suite.report.row import Row, tables
 from benchmarks.suite.training.command import BENCHMARK as TRAINING
@@ -103,10 +103,20 @@ def test_a_bad_argument_is_named_in_one_line(one, arguments, what, capsys):
 def test_check_names_what_is_missed(arguments, rows, code, tmp_path, capsys):
     path = tmp_path / "figures.json"
     assert benchmark(*rows).main([*arguments, "--json", str(path)]) == code
-    told = "missed: p: missed is 10.9 images/s, at least 11 is allowed" in capsys.readouterr().err
-    assert told == (code == FAILED)
+    missed = "Error: missed: p: missed is 10.9 images/s, at least 11 is allowed\n"
+    assert capsys.readouterr().err == (missed if code == FAILED else "")
     verdicts = [row["verdict"] for row in json.loads(path.read_text())["rows"]]
     assert ("missed" in verdicts) == (MISSED in rows and "--bound" not in arguments)
+
+
+def test_a_bound_of_no_row_is_refused_once_the_figures_are_safe(tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    arguments = ["--check", "--bound", "speed=1", "--json", str(path)]
+    assert benchmark(KEPT).main(arguments) == USAGE
+    printed = capsys.readouterr()
+    assert "--bound: no row has the name 'speed'" in printed.err.splitlines()[-1]
+    assert "| kept" in printed.out
+    assert [row["name"] for row in json.loads(path.read_text())["rows"]] == ["kept"]
 
 
 def test_a_figure_at_its_bound_passes_and_one_that_is_no_number_does_not():
