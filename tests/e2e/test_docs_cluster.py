@@ -4,6 +4,8 @@ import re
 import signal
 from pathlib import Path
 
+import pytest
+
 from blox_store.store import JobState, Store
 from tests.support.servers import wait_until
 
@@ -16,6 +18,7 @@ def cluster_lines():
     return block.splitlines()
 
 
+@pytest.mark.slow
 def test_the_cluster_commands_train_a_run(commands, postgres_url, redis_url):
     exported = [line for line in cluster_lines() if line.startswith("export ")]
     assert [line.split("=")[0] for line in exported] == [

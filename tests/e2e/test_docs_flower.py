@@ -5,6 +5,7 @@ import signal
 import urllib.request
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tests.support.servers import free_port, wait_until
@@ -13,6 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "flower.md"
 LARGEST_BYTES = 150_000
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_serve_flower(commands, redis_url):
     (block,) = re.findall(r"^```bash\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     exported, serve = block.splitlines()
