@@ -1,19 +1,15 @@
-"""The fidelity study: what is called chance, and what is not; both trainers train."""
+"""The fidelity study: what is called chance, and what is not."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.suite.fidelity import figures as fidelity_figures
-from benchmarks.suite.fidelity.command import BENCHMARK
 from benchmarks.suite.fidelity.figures import compared, conclusion, least_p
-from benchmarks.suite.report.benchmark import SUCCESS
 
 SEEDS = 8
 
@@ -81,12 +77,3 @@ def test_a_row_has_means_and_spreads_beside_the_chance() -> None:
     one = compared("val loss: 3", [np.array([1.0, 2.0, 3.0])], [np.array([3.0, 5.0, 7.0])])
     cells = list(one.row("fidelity", 0.05).cells().values())
     assert cells[:5] == ["val loss: 3", "2 ± 1", "5 ± 2", "-3 ± 1.3", "-2.32"]
-
-
-def test_both_are_trained_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = tmp_path / "report.json"
-    few = ["--architectures", "18639", "--seeds", "2", "--epochs", "1", "--images", "32"]
-    assert BENCHMARK.main([*few, "--json", str(report)]) == SUCCESS
-    assert "| val accuracy, %: 18639 " in capsys.readouterr().out
-    trained = json.loads(report.read_text())["details"]["fidelity"]["trainings"]
-    assert [one["trainer"] for one in trained] == ["engine", "reference"] * 2

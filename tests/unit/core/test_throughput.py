@@ -1,7 +1,5 @@
-"""The throughput of a device: what is measured, in real processes, and what follows from it."""
+"""The throughput of a device: what is measured in a process, and what follows from it."""
 
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 
@@ -12,7 +10,7 @@ from blox_core.data.noise import noise
 from blox_core.errors import DeviceOutOfMemory, LoadError, MeasurementFailed
 from blox_core.recipe import preset
 from blox_core.space import SPACE_SIZE
-from blox_core.throughput import Load, Throughput, TrainingTime, measure, process, stratified_sample
+from blox_core.throughput import Load, Throughput, TrainingTime, process, stratified_sample
 from blox_core.throughput.figures import ProcessFigures
 from blox_core.throughput.measuring import checked
 from blox_core.throughput.process import Fault, enter, measure_process
@@ -30,21 +28,6 @@ def alone(monkeypatch):
     enter(threading.Barrier(1))
     uninterrupted()  # what made-up trainings return is there
     return lambda load, train: measure_process(load, 0, train)
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_real_trainings_are_timed_side_by_side(processes):
-    load = replace(LOAD, processes=processes)
-    throughput = measure(load)
-    order = [training.arch_index for training in throughput.trainings]
-    assert order == [*load.architectures, *reversed(load.architectures)][: 2 * processes]
-    assert (throughput.processes, throughput.epochs) == (processes, RECIPE.epochs)
-    assert throughput.epoch_s > 0
-    assert throughput.test_s > 0
-    assert throughput.start_up_s > 0
-    assert (throughput.device_bytes, throughput.allocated_bytes) == (None, None)
-    assert GIB / 20 < throughput.resident_bytes < 8 * GIB
-    assert throughput.environment == uninterrupted().environment
 
 
 def test_an_epoch_is_the_median_after_the_first_one(alone):
@@ -141,20 +124,6 @@ def test_a_load_of_which_nothing_can_be_measured(change, message):
     assert str(caught.value) == message
 
 
-def test_a_process_without_memory_stops_the_others():
-    with pytest.raises(DeviceOutOfMemory) as caught:
-        measure(replace(LOAD, processes=2), train=measured.out_of_memory_beside_others)
-    assert str(caught.value) == (
-        "2 processes on cpu, fp32: "
-        "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
-    )
-
-
-def test_a_process_that_is_killed_is_one_line():
-    with pytest.raises(MeasurementFailed, match=r"^1 process on cpu, fp32: a process ended before"):
-        measure(LOAD, train=measured.exits)
-
-
 @pytest.mark.parametrize(
     ("train", "text", "out_of_memory"),
     [
@@ -189,9 +158,3 @@ def test_noise_fits_its_recipe_and_is_the_same_again():
     data.check(RECIPE)
     assert data.train_images.tobytes() == noise(RECIPE).train_images.tobytes()
     assert data.train_images.tobytes() != noise(RECIPE, seed=1).train_images.tobytes()
-
-
-def test_measuring_needs_torch_and_numpy_alone():
-    hidden = ["click", "rich", "pydantic", "pydantic_settings", "ptflops", "sqlalchemy", "sklearn"]
-    code = f"import sys; sys.modules.update(dict.fromkeys({hidden})); import blox_core.throughput"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -23,7 +23,6 @@ from blox_store.release.rows import table_of_rows
 from blox_store.release.summary import TableSummary
 from blox_store.release.table import Table
 from blox_store.release.writer import write_blocks, write_table
-from tests.unit.release.conftest import RunPython
 
 HASHES = [f"{number:032x}" for number in range(6)]
 HEADER = new_header("base", seed=0, epochs=2, dataset="cifar100")
@@ -206,44 +205,3 @@ def test_a_pickle_of_many_blocks_is_read_by_plain_pickle(tmp_path: Path) -> None
     write_blocks(tmp_path / "file.pickle", "pickle", summed_up(blocks), blocks)
     data = (tmp_path / "file.pickle").read_bytes()
     assert pickle.loads(data[split_header(data)[1] :]) == ROWS * 700
-
-
-WRITE_BLOCKS = """
-import sys
-from pathlib import Path
-import numpy as np
-from blox_store.release.columns import CountColumn, HashColumn
-from blox_store.release.header import new_header
-from blox_store.release.summary import TableSummary
-from blox_store.release.table import Table
-from blox_store.release.writer import write_blocks
-
-path, format, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-header = new_header("base", seed=0, epochs=200, dataset="cifar100")
-header["columns"] = ["model_hash", "val_top1"]
-
-
-def blocks():
-    random = np.random.default_rng(0)
-    for _ in range(count):
-        hashes = HashColumn(random.integers(0, 256, (256, 16)).astype(np.uint8))
-        counts = CountColumn(random.integers(0, 5001, (256, 200)).astype(np.uint16), 5000)
-        yield Table(header=header, columns={"model_hash": hashes, "val_top1": counts})
-
-
-summary = TableSummary(header)
-for block in blocks():
-    summary.add(block)
-write_blocks(path, format, summary, blocks())
-"""
-
-
-@every_format
-def test_memory_is_independent_of_the_number_of_rows(
-    format: str, tmp_path: Path, python: RunPython
-) -> None:
-    small, large = (
-        python(WRITE_BLOCKS, tmp_path / f"{blocks}.{format}", format, blocks).peak_mb
-        for blocks in (2, 60)  # 15,360 rows, as Python's numbers 100 MB
-    )
-    assert large < small + 12

@@ -1,10 +1,8 @@
-"""Locks on devices, between real processes."""
+"""Locks on devices: who shares one, who waits, and what a device is called."""
 
 import os
-import subprocess
-import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pynvml
@@ -16,55 +14,24 @@ from blox_worker.device import lock as device_lock
 from blox_worker.device.gpus import Gpu
 from blox_worker.device.lock import DeviceLock
 from blox_worker.errors import DeviceBusy, DeviceMissing
+from tests.support.device_locks import is_free
 
 UUID = "GPU-8f1c6b1e-0d2a-4c55-9a3e-6d4f0b7e2c10"
-HOLD = """
-import sys, threading
-from pathlib import Path
-from blox_worker.device.lock import DeviceLock
-with DeviceLock(Path(sys.argv[1]), sys.argv[2]).held(alone=bool(int(sys.argv[3])), stop=threading.Event()):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
-@contextmanager
-def other_process(folder, *, alone, device="cpu"):
-    """Let another process hold the lock; it gives it back when its input ends."""
-    command = [sys.executable, "-c", HOLD, str(folder), device, str(int(alone))]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline() == "held\n"
-        yield process
-        process.stdin.close()
-
-
-def is_free(folder, *, alone, device="cpu"):
-    stop = threading.Event()
-    stop.set()
-    try:
-        with DeviceLock(folder, device).held(alone=alone, stop=stop):
-            return True
-    except DeviceBusy:
-        return False
+def holding(folder, *, alone, device="cpu"):
+    """Hold the lock as another process would: each opens the file by itself."""
+    return DeviceLock(folder, device).held(alone=alone, stop=threading.Event())
 
 
 def test_trainings_share_a_device_and_a_measurement_does_not(tmp_path):
-    with other_process(tmp_path, alone=False):
+    with holding(tmp_path, alone=False):
         assert is_free(tmp_path, alone=False)
         assert not is_free(tmp_path, alone=True)
-    with other_process(tmp_path, alone=True):
+    with holding(tmp_path, alone=True):
         assert not is_free(tmp_path, alone=False)
         assert not is_free(tmp_path, alone=True)
     assert is_free(tmp_path, alone=True)
-
-
-def test_a_lock_goes_with_a_process_that_is_killed(tmp_path):
-    with other_process(tmp_path, alone=True) as process:
-        process.kill()
-        process.wait()
-        assert is_free(tmp_path, alone=True)
 
 
 def test_who_waits_to_be_alone_is_not_passed_by_trainings(tmp_path):
@@ -77,7 +44,7 @@ def test_who_waits_to_be_alone_is_not_passed_by_trainings(tmp_path):
         with lock.held(alone=True, stop=stop):
             got.append("alone")
 
-    with other_process(tmp_path, alone=False):
+    with holding(tmp_path, alone=False):
         thread = threading.Thread(target=measure)
         thread.start()
         waits.wait()
@@ -89,14 +56,14 @@ def test_who_waits_to_be_alone_is_not_passed_by_trainings(tmp_path):
 
 
 def test_a_stop_ends_the_waiting(tmp_path):
-    with other_process(tmp_path, alone=True):
+    with holding(tmp_path, alone=True):
         stop = threading.Event()
         threading.Timer(0.1, stop.set).start()
         with (
             pytest.raises(DeviceBusy, match="device cpu is in use: a measurement has it alone"),
             DeviceLock(tmp_path, "cpu").held(alone=False, stop=stop),
         ):
-            pytest.fail("it was held by another process")
+            pytest.fail("it was held")
 
 
 WAITS = "waiting for device cpu: a measurement has it alone, or waits to have it"
@@ -110,19 +77,17 @@ def test_a_wait_that_lasts_is_told_once(tmp_path, monkeypatch, caplog, tell_afte
         looks = 0
 
         def wait(self, timeout=None):
-            """Let no time pass, and the other process end after three looks."""
+            """Let no time pass, and the other one end after three looks."""
             self.looks += 1
             if self.looks == 3:
-                process.kill()
-                process.wait()
+                other.close()
             return False
 
     stop = Stop()
-    with (
-        other_process(tmp_path, alone=True) as process,
-        DeviceLock(tmp_path, "cpu").held(alone=False, stop=stop),
-    ):
-        assert stop.looks == 3
+    with ExitStack() as other:
+        other.enter_context(holding(tmp_path, alone=True))
+        with DeviceLock(tmp_path, "cpu").held(alone=False, stop=stop):
+            assert stop.looks == 3
     path = tmp_path / "blox-device-cpu.lock"
     assert [record.message for record in caplog.records] == [f"{text} ({path})" for text in told]
 
@@ -166,7 +131,7 @@ def open_files(folder):
 def test_each_gpu_has_a_lock_of_its_own(tmp_path, monkeypatch, visible, device, name):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert DeviceLock(tmp_path, device).name == name
-    with other_process(tmp_path, alone=True, device="cpu" if device != "cpu" else "cuda"):
+    with holding(tmp_path, alone=True, device="cpu" if device != "cpu" else "cuda"):
         assert is_free(tmp_path, alone=True, device=device)
 
 
@@ -182,7 +147,7 @@ def test_a_lock_is_for_all_users_of_the_machine(tmp_path):
 
 def test_without_a_folder_it_is_where_temporary_files_are(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with other_process(tmp_path, alone=True):
+    with holding(tmp_path, alone=True):
         assert not is_free(None, alone=False)
 
 

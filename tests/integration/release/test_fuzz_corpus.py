@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 CODEC = ROOT / "blox_store" / "codec"
 CORPUS = ROOT / "tests" / "assets" / "fuzz"
 
 
+@pytest.mark.slow  # it compiles the codec
 def test_the_corpus_finds_nothing(tmp_path: Path) -> None:
     sources = [path for path in CODEC.glob("*.cpp") if path.name != "bindings.cpp"]
     sources += [ROOT / "tests" / "fuzz" / name for name in ("codec.cpp", "replay.cpp")]
