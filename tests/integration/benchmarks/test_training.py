@@ -50,6 +50,7 @@ def rows_of(document: dict[str, Any], part: str) -> list[dict[str, Any]]:
     return [row for row in document["rows"] if row["part"] == part]
 
 
+@pytest.mark.slow  # two processes with torch
 def test_augmentation_steps_and_checkpoints_are_measured_without_other_packages(
     tmp_path: Path,
 ) -> None:

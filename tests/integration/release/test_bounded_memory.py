@@ -228,6 +228,7 @@ def test_memory_is_independent_of_the_number_of_rows_that_are_written(
     assert many < few + 12
 
 
+@pytest.mark.slow  # a large file
 def test_a_csv_file_is_read_in_little_more_than_its_columns_take(tmp_path: Path) -> None:
     ended = python(WRITE_AND_READ, tmp_path / "file.csv", "csv", 22, "read")
     assert ended.printed == "5632"

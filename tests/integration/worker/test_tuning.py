@@ -1,5 +1,6 @@
 """`blox tune-gpu`: real measurements on the CPU, in processes of its own."""
 
+import pytest
 from click.testing import CliRunner
 
 from blox_core import complexity
@@ -17,6 +18,7 @@ TINY = {
 TINY_OPTIONS = [part for field, value in TINY.items() for part in ("--set", f"{field}={value}")]
 
 
+@pytest.mark.slow  # processes with torch
 def test_real_jobs_are_measured_on_the_cpu(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
