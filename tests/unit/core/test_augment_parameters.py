@@ -9,6 +9,7 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torchvision.transforms import RandAugment, RandomCrop
@@ -96,19 +97,21 @@ def test_crops_and_holes_are_uniform() -> None:
     assert_uniform(parameters.holes @ [32, 1], 32 * 32)
 
 
-def test_parameters_of_one_image_over_epochs_are_uniform() -> None:
+@pytest.mark.parametrize("epochs", [1_000, pytest.param(3_000, marks=pytest.mark.slow)])
+def test_parameters_of_one_image_over_epochs_are_uniform(epochs: int) -> None:
     recipe = replace(RECIPE, train_images=1)
-    draws = [draw_parameters(recipe, 1, epoch) for epoch in range(1, 3001)]
+    draws = [draw_parameters(recipe, 1, epoch) for epoch in range(1, epochs + 1)]
     assert_uniform(np.concatenate([each.ops[0] for each in draws]), OPS)
     assert_uniform(np.concatenate([each.flipped for each in draws]), 2)
     assert_uniform(np.concatenate([each.offsets[0] for each in draws]), 9)
 
 
-def test_ops_and_signs_are_distributed_as_torchvisions() -> None:
-    """Pearson's chi-square of two samples: ours of an epoch, and torchvision's of 5,000 images."""
+@pytest.mark.parametrize("images", [1_500, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_ops_and_signs_are_distributed_as_torchvisions(images: int) -> None:
+    """Pearson's chi-square of two samples: ours of an epoch, and torchvision's of some images."""
     parameters = drawn()
     ours = np.bincount((2 * parameters.ops + parameters.negative).ravel(), minlength=2 * OPS)
-    theirs = np.bincount(torchvision_variants(5_000), minlength=2 * OPS)
+    theirs = np.bincount(torchvision_variants(images), minlength=2 * OPS)
     assert np.array_equal(ours == 0, theirs == 0)
     counts = np.stack([ours, theirs])[:, ours > 0]  # 2 x 23
     expected = counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()

@@ -163,15 +163,20 @@ def test_digits() -> None:
     assert scaled.std() == pytest.approx(recipe.std[0], abs=5e-5)
 
 
-def test_digits_are_split_without_overlap() -> None:
+@pytest.fixture(scope="module")
+def digits_of_scikit_learn() -> Any:
+    """Return the digits as the library itself reads them, which takes a second to load."""
     from sklearn.datasets import load_digits
 
+    return load_digits()
+
+
+def test_digits_are_split_without_overlap(digits_of_scikit_learn: Any) -> None:
     data = load_data(preset("digits"), "unused")
     order = np.random.RandomState(0).permutation(1_797)
     labels = np.concatenate([data.train_labels, data.val_labels, data.test_labels])
-    digits = load_digits()
-    assert np.array_equal(labels, digits.target[order[:1_750]])
-    ink = digits.images[order[:1_250]]
+    assert np.array_equal(labels, digits_of_scikit_learn.target[order[:1_750]])
+    ink = digits_of_scikit_learn.images[order[:1_250]]
     assert np.array_equal(data.train_images[:, ::4, ::4, 0], enlarge(ink, 8)[..., 0])
 
 

@@ -35,7 +35,7 @@ from blox_core.latency.this_device import device_identity
 from blox_core.latency.timing import Timed, time_runs
 from blox_core.model import build_model, compiled
 from blox_core.model.compiled import blocks_of
-from blox_core.training.provenance import environment_of
+from blox_core.training import provenance
 
 INDEX = 18639  # a lone conv in every stage: the quickest
 ALL_OPS = [[[2], [1, 1, 1, 1]], [[0], [2, 0, 1, 1]], [[1], [0, 1, 0, 1]]]
@@ -62,6 +62,12 @@ def timed(protocol: LatencyProtocol, *times_ms: float, share: float = 1.0) -> La
     measurement = time_runs(left.__next__, protocol)
     assert next(left, None) is None
     return measurement
+
+
+@pytest.fixture(scope="module")
+def exported() -> None:
+    """Load what exports models to ONNX Runtime, which takes a second."""
+    onnx_forward(build_model(ALL_OPS, 10, 4).eval(), noise_images(ONNX), ONNX)
 
 
 class TestRuns:
@@ -134,11 +140,12 @@ def test_torch(subject: Any, precision: str) -> None:
     assert 0 < measurement.least_ms <= measurement.median_ms
 
 
-@pytest.mark.usefixtures("as_before")
+@pytest.mark.usefixtures("as_before", "exported")
 def test_onnxruntime() -> None:
     assert measure(INDEX, ONNX).least_ms > 0
 
 
+@pytest.mark.slow  # the compiler of torch is loaded
 @pytest.mark.usefixtures("as_before")
 def test_compiled_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stem alone, without generating code, which takes seconds a block."""
@@ -182,7 +189,10 @@ def test_a_network_is_left_as_it_was() -> None:
         assert torch.equal(tensor, before[name])
 
 
-@pytest.mark.parametrize("protocol", [TORCH, replace(TORCH, channels_last=False), ONNX])
+@pytest.mark.parametrize(
+    "protocol",
+    [TORCH, replace(TORCH, channels_last=False), pytest.param(ONNX, marks=pytest.mark.slow)],
+)
 def test_what_is_timed_is_the_model(protocol: LatencyProtocol) -> None:
     network, images = build_model(ALL_OPS, 10, 4).eval(), noise_images(protocol)
     with torch.no_grad():
@@ -346,9 +356,9 @@ class TestDevice:
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU of {device}")
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
         monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91900)
-        environment_of.cache_clear()
+        monkeypatch.setattr(this_device, "environment_of", provenance.environment_of.__wrapped__)
+        monkeypatch.setattr(provenance, "_git", lambda *_: None)
         identity = device_identity(preset("torch-cuda"))
-        environment_of.cache_clear()
         assert (identity.name, identity.clock_mhz) == ("GPU of cuda", 1980)
         assert identity.cudnn == "91900"
 

@@ -54,7 +54,15 @@ def images(batch: int) -> Tensor:
     return u(batch * 3 * 32 * 32, 7).reshape(batch, 3, 32, 32)
 
 
-@pytest.fixture(scope="module", params=GOLDEN, ids=lambda golden: str(golden["index"]))
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(
+            one, id=str(one["index"]), marks=[pytest.mark.slow] * (one["conv_layers"] > 52)
+        )
+        for one in GOLDEN
+    ],
+)
 def golden(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -97,6 +105,7 @@ class TestGoldenModel:
         assert logits[0, :8].tolist() == pytest.approx(check["logits0_first8"], rel=TOLERANCE)
         assert_sums(logits, check)
 
+    @pytest.mark.slow
     def test_training(self, golden: dict[str, Any], golden_model: Network) -> None:
         check = golden["train_check"]
         model = deepcopy(golden_model).train()  # the running statistics change

@@ -59,22 +59,29 @@ def ours(recipe: Recipe, images: Images, ops: list[int], negative: list[bool]) -
     return done
 
 
+def few_and_all(few: int) -> pytest.MarkDecorator:
+    """Take one of so many cases, and each of them where tests may take long."""
+    return pytest.mark.parametrize("every", [few, pytest.param(1, marks=pytest.mark.slow)])
+
+
+@few_and_all(17)
 @pytest.mark.parametrize("magnitude", MAGNITUDES)
 @pytest.mark.parametrize("side", [8, 11, 32])
-def test_every_variant_is_torchvisions(side: int, magnitude: str) -> None:
+def test_every_variant_is_torchvisions(side: int, magnitude: str, every: int) -> None:
     value, bins = MAGNITUDES[magnitude]
     recipe = replace(ONE_OP, resolution=side, randaugment_magnitude=value, randaugment_bins=bins)
-    images = pictures(side)
+    images = pictures(side)[::every]
     for op, negative in VARIANTS:
         expected = rand_augmented(recipe, images, [op], [negative])
         assert np.array_equal(ours(recipe, images, [op], [negative]), expected), (op, negative)
 
 
-def test_every_pair_of_variants_is_torchvisions() -> None:
+@few_and_all(4)
+def test_every_pair_of_variants_is_torchvisions(every: int) -> None:
     recipe = replace(ONE_OP, randaugment_ops=2)
     images = pictures(32)[::30]
-    for first, first_negative in VARIANTS:
-        for second, second_negative in VARIANTS:
+    for first, first_negative in VARIANTS[::every]:
+        for second, second_negative in VARIANTS[::every]:
             case = [first, second], [first_negative, second_negative]
             assert np.array_equal(
                 ours(recipe, images, *case), rand_augmented(recipe, images, *case)
@@ -106,10 +113,11 @@ def test_blend_of_all_pairs_of_bytes(factor: float) -> None:
     assert np.array_equal(blended.numpy(), np.asarray(expected))
 
 
-def test_auto_contrast_of_all_ranges() -> None:
+@few_and_all(29)
+def test_auto_contrast_of_all_ranges(every: int) -> None:
     """All levels of each range from low to high, three ranges an image."""
     level = np.arange(256)
-    ranges = np.array([(a, b) for a in range(256) for b in range(a, 256)])
+    ranges = np.array([(a, b) for a in range(256) for b in range(a, 256)])[::every]
     ranges = ranges[: len(ranges) // 3 * 3]
     clipped = np.clip(level, ranges[:, :1], ranges[:, 1:]).astype(np.uint8)
     images = np.ascontiguousarray(clipped.reshape(-1, 3, 16, 16).transpose(0, 2, 3, 1))

@@ -15,8 +15,9 @@ from blox_core.space import DISTINCT_CELLS, STAGES, Architecture
 from blox_core.training import train
 from blox_core.training.trainer import initial_model
 from tests.support.reference_trainer import ReferenceTrainer
-from tests.support.synthetic import SEED, Observer, synthetic_data
+from tests.support.synthetic import ARCHITECTURE, SEED, Observer, synthetic_data
 
+LONE_CONV = ARCHITECTURE.index % DISTINCT_CELLS
 SAME = {"rtol": 0.0, "atol": 1e-10}
 
 # Batch normalisation of a few pixels and ReLU amplify a last bit tenfold or more in a step. At the
@@ -37,12 +38,10 @@ ONE_STEP_AN_EPOCH = replace(
     weight_decay=0.1,
 )
 # Without another memory layout, hence another order of sums, the digits' learning rate will do.
-THREE_STEPS_AN_EPOCH = replace(
+SEVERAL_STEPS_AN_EPOCH = replace(
     ONE_STEP_AN_EPOCH,
-    train_images=40,
     val_images=9,
     resolution=16,
-    epochs=2,
     lr=preset("digits").lr,
     weight_decay=preset("digits").weight_decay,
     channels_last=False,
@@ -63,16 +62,32 @@ def test_the_architectures_have_every_cell_in_every_stage() -> None:
     assert [len(set(cells)) for cells in stages] == [DISTINCT_CELLS] * STAGES
 
 
+@pytest.mark.parametrize("cell", range(DISTINCT_CELLS))
+def test_the_first_step_is_the_references_whatever_the_cell(cell: int) -> None:
+    """The cell is in a stage of a network that has a lone conv in the others."""
+    cells = [cell if stage == cell % STAGES else LONE_CONV for stage in range(STAGES)]
+    index = sum(DISTINCT_CELLS**stage * number for stage, number in enumerate(cells))
+    assert_same_training(index, replace(ONE_STEP_AN_EPOCH, epochs=1))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("index", every_cell_in_every_stage())
 def test_every_step_is_the_references(index: int) -> None:
     assert_same_training(index, ONE_STEP_AN_EPOCH)
 
 
 @pytest.mark.parametrize(
+    ("index", "images", "epochs"),
+    [(ARCHITECTURE.index, 24, 1), pytest.param(69418, 40, 2, marks=pytest.mark.slow)],
+)
+@pytest.mark.parametrize(
     "changes", [{}, {"momentum": 0.0}, {"nesterov": True, "weight_decay": 0.1}]
 )
-def test_so_are_steps_on_a_smaller_last_batch(changes: dict[str, float]) -> None:
-    assert_same_training(69418, replace(THREE_STEPS_AN_EPOCH, **changes))
+def test_so_are_steps_on_a_smaller_last_batch(
+    changes: dict[str, float], index: int, images: int, epochs: int
+) -> None:
+    recipe = replace(SEVERAL_STEPS_AN_EPOCH, train_images=images, epochs=epochs)
+    assert_same_training(index, replace(recipe, **changes))
 
 
 def assert_same_training(index: int, recipe: Recipe) -> None:

@@ -20,6 +20,7 @@ def test_the_45_cells_stand_in_the_published_order(golden):
     assert space.arch_vec(3 + 45 * 44 + 2025 * 7) == [cells[3], cells[44], cells[7]]
 
 
+@pytest.mark.slow
 def test_all_arch_vectors_have_the_published_digest():
     archs = [space.arch_vec(index) for index in range(space.SPACE_SIZE)]
     text = json.dumps(archs, separators=(",", ":"))
@@ -33,6 +34,13 @@ def test_all_hashes_have_the_published_digest_and_are_distinct(golden):
     assert len(set(hashes)) == space.SPACE_SIZE == 91_125
     for index, model_hash in json.loads((golden / "hashes.json").read_text()).items():
         assert hashes[int(index)] == model_hash
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+def test_rows_of_the_packaged_table_are_what_its_generator_makes(seed):
+    for index in space.random_indices(500, seed):
+        row = hash_table.load()[16 * index : 16 * index + 16]
+        assert make_hashes.digest(index) == row
 
 
 @pytest.mark.slow

@@ -114,13 +114,9 @@ def recorded_on_the_cpu(step: Callable[[], None], changed: Sequence[Tensor]) -> 
     return step
 
 
-@pytest.mark.usefixtures("fake_cuda")
-@pytest.mark.parametrize("recipe", [RECIPE, AUGMENTED], ids=["plain", "augmented"])
-def test_replayed_training_is_that_of_eager_steps(
-    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    eager, replayed, resumed = Observer(), Observer(), Observer()
-    expected = figures(run(recipe, on_epoch=eager))
+@pytest.fixture
+def made(fake_cuda: list[str], monkeypatch: pytest.MonkeyPatch) -> list[Replayed]:
+    """Replay steps in trainings, on the CPU; return what does it."""
     made: list[Replayed] = []
 
     def replaying(step: replay.Step, recipe: Recipe, device: torch.device) -> Replayed:
@@ -128,13 +124,35 @@ def test_replayed_training_is_that_of_eager_steps(
         return made[-1]
 
     monkeypatch.setattr(trainer, "runner", replaying)
+    return made
+
+
+both_recipes = pytest.mark.parametrize("recipe", [RECIPE, AUGMENTED], ids=["plain", "augmented"])
+
+
+@both_recipes
+@pytest.mark.parametrize("epochs", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_replayed_training_is_that_of_eager_steps(
+    recipe: Recipe, epochs: int, request: pytest.FixtureRequest
+) -> None:
+    eager, replayed, recipe = Observer(), Observer(), replace(recipe, epochs=epochs)
+    expected = figures(run(recipe, on_epoch=eager))
+    made = request.getfixturevalue("made")
     assert figures(run(recipe, on_epoch=replayed)) == expected
     # Batches of 8 and, as the last, 4; of validation and test images 4, 1 and 3.
     assert [sorted(one._recorded) for one in made] == [[4, 8], [1, 3, 4]]
     final = [observer.reports[-1].checkpoint() for observer in (eager, replayed)]
     assert state(final[0]) == state(final[1])
-    run(recipe, checkpoint=replayed.reports[0].checkpoint(), on_epoch=resumed)
-    assert state(resumed.reports[-1].checkpoint()) == state(final[0])
+
+
+@both_recipes
+@pytest.mark.usefixtures("made")
+def test_replayed_training_goes_on_to_the_same_bits(recipe: Recipe) -> None:
+    whole, resumed, recipe = Observer(), Observer(), replace(recipe, epochs=2)
+    run(recipe, on_epoch=whole)
+    run(recipe, checkpoint=whole.reports[0].checkpoint(), on_epoch=resumed)
+    final = [observer.reports[-1].checkpoint() for observer in (whole, resumed)]
+    assert state(final[0]) == state(final[1])
 
 
 def test_steps_are_replayed_on_a_gpu_unless_the_recipe_says_eager() -> None:

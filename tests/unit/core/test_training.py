@@ -101,15 +101,17 @@ class TestFigures:
             assert result.curves.val_loss[row] == pytest.approx(loss.item(), rel=1e-5)
             assert result.curves.val_top1[row] == (logits.argmax(1) == labels).sum()
 
+    @pytest.mark.slow
     def test_it_learns(self) -> None:
         result = run(replace(RECIPE, train_images=64, epochs=8, stem_channels=4, lr=0.1))
         assert result.curves.train_loss[-1] < 0.7 * result.curves.train_loss[0]
         assert result.curves.train_top1[-1] > 3 * result.curves.train_top1[0]
 
     def test_half_precision(self) -> None:
-        half = run(replace(RECIPE, precision="bf16"))
+        short = replace(RECIPE, epochs=1)
+        half = run(replace(short, precision="bf16"))
         assert half.status == "succeeded"
-        assert figures(half) != figures(run())
+        assert figures(half) != figures(run(short))
 
     def test_without_momentum(self) -> None:
         checkpoints: list[Checkpoint] = []
@@ -171,24 +173,26 @@ class TestBestEpoch:
 
 
 class TestReproducibility:
+    @pytest.mark.parametrize("epochs", [1, pytest.param(3, marks=pytest.mark.slow)])
     @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-    def test_same_arguments_give_the_same_bits(self, recipe: Recipe) -> None:
-        first, second = Observer(), Observer()
+    def test_same_arguments_give_the_same_bits(self, recipe: Recipe, epochs: int) -> None:
+        first, second, recipe = Observer(), Observer(), replace(recipe, epochs=epochs)
         assert figures(run(recipe, on_epoch=first)) == figures(run(recipe, on_epoch=second))
         last = [observer.reports[-1].checkpoint() for observer in (first, second)]
         assert state(last[0]) == state(last[1])
 
     def test_all_ops_and_connections(self) -> None:
         architecture = Architecture(index_of(ALL_OPS))
-        data = synthetic_data()
+        recipe = replace(RECIPE, epochs=1, train_images=8, val_images=4, test_images=4)
+        data = synthetic_data(recipe)
         first, second = (
-            train(architecture, replace(RECIPE, epochs=1), SEED, device="cpu", data=data)
-            for _ in range(2)
+            train(architecture, recipe, SEED, device="cpu", data=data) for _ in range(2)
         )
         assert figures(first) == figures(second)
 
     def test_seed_counts(self) -> None:
-        assert figures(run(seed=1)) != figures(run(seed=2))
+        recipe = replace(RECIPE, epochs=1)
+        assert figures(run(recipe, seed=1)) != figures(run(recipe, seed=2))
 
     def test_initialisation_depends_on_the_seed_alone(self) -> None:
         first = initial_model(ARCHITECTURE, RECIPE, 1).state_dict()
@@ -203,14 +207,15 @@ class TestReproducibility:
         assert global_states() == before
 
     def test_global_generators_do_not_count(self) -> None:
-        first = figures(run(AUGMENTED))
+        recipe = replace(AUGMENTED, epochs=2)
+        first = figures(run(recipe))
 
         def disturb(_: EpochReport) -> None:
             torch.rand(3)
             np.random.rand(3)
             random.random()
 
-        assert figures(run(AUGMENTED, on_epoch=disturb)) == first
+        assert figures(run(recipe, on_epoch=disturb)) == first
 
 
 def global_states() -> tuple[Any, ...]:
@@ -218,9 +223,13 @@ def global_states() -> tuple[Any, ...]:
 
 
 class TestResuming:
+    @pytest.mark.parametrize("epochs", [2, pytest.param(3, marks=pytest.mark.slow)])
     @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-    def test_from_every_epoch_to_the_same_bits(self, recipe: Recipe, tmp_path: Path) -> None:
-        observer = Observer()
+    def test_from_every_epoch_to_the_same_bits(
+        self, recipe: Recipe, epochs: int, tmp_path: Path
+    ) -> None:
+        few = {"train_images": 8, "val_images": 4, "test_images": 4} if epochs == 2 else {}
+        recipe, observer = replace(recipe, epochs=epochs, **few), Observer()
         whole = run(recipe, on_epoch=observer)
         final = state(observer.reports[-1].checkpoint())
         identity = training_identity(ARCHITECTURE, recipe, SEED, "cpu")
@@ -231,7 +240,7 @@ class TestResuming:
             loaded = load_checkpoint(file, identity)
             result = run(recipe, checkpoint=loaded, on_epoch=resumed)
             assert figures(result) == figures(whole)
-            assert [r.epoch for r in resumed.reports] == list(range(report.epoch + 1, 4))
+            assert [r.epoch for r in resumed.reports] == list(range(report.epoch + 1, epochs + 1))
             if resumed.reports:
                 assert state(resumed.reports[-1].checkpoint()) == final
 

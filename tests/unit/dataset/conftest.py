@@ -58,13 +58,13 @@ def two_seeds(release_e12: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def full(two_seeds: Path) -> Dataset:
     """Everything of the release with two seeds."""
     return from_folder(two_seeds, extended=True, include_static_info=True, include_env_info=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small(release_e12: Path) -> Dataset:
     """Everything of the golden release, one seed."""
     return from_folder(release_e12, extended=True, include_static_info=True, include_env_info=True)

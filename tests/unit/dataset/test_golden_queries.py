@@ -112,6 +112,7 @@ def test_model_graph() -> None:
         assert typed(got_labels) == typed([tuple(label) for label in wanted["labels"]])
 
 
+@pytest.mark.slow
 def test_all_architectures() -> None:
     wanted = MODULE_CALLS["get_all_architectures"]["returns"]
     archs = blox.search_space.get_all_architectures()
@@ -124,6 +125,7 @@ def test_all_architectures() -> None:
     assert hashlib.sha256(text.encode()).hexdigest() == wanted["sha256_of_json_lines"]
 
 
+@pytest.mark.slow
 def test_unique_architectures() -> None:
     archs = blox.search_space.get_unique_architectures()
     text = json.dumps(archs, separators=(",", ":"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ NUMBERS = {"test_acc": "test_top1", "test_loss": "test_loss", "test_top5": "test
 EPOCHS = 12
 
 
+@cache
 def rows_of(folder: Path, seed: int) -> dict[str, dict[str, Any]]:
     """The rows of the training files of a seed by hash, straight from the reader."""
     found: dict[str, dict[str, Any]] = {}

@@ -148,7 +148,8 @@ def test_properties(full: Dataset) -> None:
     assert (len(full.ops), full.seeds, full.header["epochs"]) == (3, [0, 1], 12)
 
 
-def test_what_a_data_set_says_of_itself(full: Dataset, two_seeds: Path) -> None:
+def test_what_a_data_set_says_of_itself(two_seeds: Path) -> None:
+    full = from_folder(two_seeds, extended=True, include_static_info=True, include_env_info=True)
     loaded = "ext, static info, environments, latencies on ['jetson', 'pixel-4']"
     assert repr(full) == f"<Dataset: cifar100, 12 epochs, seeds [0, 1], {loaded}>"
     full.val_acc(ARCH, seed=0)

@@ -15,6 +15,12 @@ ARCH = [[[0], [2, 1, 0, 0]], [[2], [2, 1, 0, 1]], [[0], [2, 1, 1, 1]]]
 ABSENT = [[[0], [2, 1, 1, 1]]] * 3
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_used_yet(small: Dataset, full: Dataset) -> None:
+    for opened in (small, full):
+        opened.budget.reset()
+
+
 def test_accuracy_time_and_what_is_used(small: Dataset) -> None:
     first = small.simulate(ARCH, 3)
     assert first.val_acc == small.val_acc(ARCH, epoch=3, best=False)

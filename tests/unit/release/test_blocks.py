@@ -28,6 +28,7 @@ HASHES = [f"{number:032x}" for number in range(6)]
 HEADER = new_header("base", seed=0, epochs=2, dataset="cifar100")
 ROWS = [[digest, [0.02 * at, 100.0], 0.01 * at, at] for at, digest in enumerate(HASHES)]
 
+examples = pytest.mark.parametrize("examples", [15, pytest.param(60, marks=pytest.mark.slow)])
 every_format = pytest.mark.parametrize("format", ALL_FORMATS)
 
 
@@ -92,24 +93,32 @@ LISTS = st.lists(st.integers(0, 5_000).map(lambda count: round(count / 50, 3)), 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(LISTS, st.integers(0, 2**40)), max_size=5))
+@examples
 def test_the_size_of_the_payload_is_known_after_the_first_pass(
-    tmp_path_factory: pytest.TempPathFactory, values: list[tuple[list[float], int]]
+    tmp_path: Path, examples: int
 ) -> None:
     header = HEADER | {"version": 2, "columns": ["model_hash", "val_top1", "train_time_s"]}
-    table = table_of_rows(header, [[HASHES[0], *row] for row in values])
-    assert_size_is_known(table, tmp_path_factory.mktemp("size"))
+
+    @settings(max_examples=examples, deadline=None)
+    @given(st.lists(st.tuples(LISTS, st.integers(0, 2**40)), max_size=5))
+    def check(values: list[tuple[list[float], int]]) -> None:
+        table = table_of_rows(header, [[HASHES[0], *row] for row in values])
+        assert_size_is_known(table, tmp_path)
+
+    check()
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(TEXTS, max_size=4))
-def test_the_size_of_texts_is_known_too(
-    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
-) -> None:
+@examples
+def test_the_size_of_texts_is_known_too(tmp_path: Path, examples: int) -> None:
     header = new_header("env", seed=0) | {"version": 2, "columns": ["model_hash", "gpu"]}
-    table = table_of_rows(header, [[HASHES[0], text] for text in texts])
-    assert_size_is_known(table, tmp_path_factory.mktemp("size"))
+
+    @settings(max_examples=examples, deadline=None)
+    @given(st.lists(TEXTS, max_size=4))
+    def check(texts: list[str]) -> None:
+        table = table_of_rows(header, [[HASHES[0], text] for text in texts])
+        assert_size_is_known(table, tmp_path)
+
+    check()
 
 
 def assert_size_is_known(table: Table, folder: Path) -> None:
@@ -201,7 +210,7 @@ def test_a_full_disk_is_one_line() -> None:
 
 def test_a_pickle_of_many_blocks_is_read_by_plain_pickle(tmp_path: Path) -> None:
     table = table_of_rows(HEADER, ROWS)
-    blocks = [*blocks_of(table, 1, 2, 3)] * 700  # some with over 1,000 items in all
+    blocks = [*blocks_of(table, 1, 2, 3)] * 350  # some with over 1,000 items in all
     write_blocks(tmp_path / "file.pickle", "pickle", summed_up(blocks), blocks)
     data = (tmp_path / "file.pickle").read_bytes()
-    assert pickle.loads(data[split_header(data)[1] :]) == ROWS * 700
+    assert pickle.loads(data[split_header(data)[1] :]) == ROWS * 350

@@ -28,7 +28,7 @@ from blox_store.release.formats import blox_payload
 
 Sample = tuple[dict[str, str], list[list[Any]]]
 
-quick = settings(max_examples=60, deadline=None)  # a shared machine may stall any example
+examples = pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.slow)])
 
 PREFIXES = ("train", "val", "test")
 HASHES = st.integers(0, 2**128 - 1).map(lambda number: f"{number:032x}")
@@ -108,44 +108,63 @@ def rows_of(data: bytes, types: dict[str, str], size: int = 2**20) -> list[list[
     return [list(row) for row in zip(*(column.values() for column in columns), strict=True)]
 
 
-@quick
-@given(samples(), st.integers(1, 300))
+@pytest.fixture(scope="module", autouse=True)
+def _known_characters() -> None:
+    """Let hypothesis build its table of characters, which takes a second, before it is timed."""
+    for item in (ITEMS["str"], ITEMS["text"]):
+        item.validate()
+
+
+@examples
 def test_decodes_what_the_reference_encodes_in_pieces_of_any_size(
-    reference: ModuleType, sample: Sample, size: int
+    reference: ModuleType, examples: int
 ) -> None:
-    types, rows = sample
-    data = reference.encode(rows, types)
-    assert repr(rows_of(data, types, size)) == repr(rows)
-    assert repr(reference.decode(data, types)) == repr(rows)
+    @settings(max_examples=examples, deadline=None)
+    @given(samples(), st.integers(1, 300))
+    def check(sample: Sample, size: int) -> None:
+        types, rows = sample
+        data = reference.encode(rows, types)
+        assert repr(rows_of(data, types, size)) == repr(rows)
+        assert repr(reference.decode(data, types)) == repr(rows)
+
+    check()
 
 
-@quick
-@given(samples())
-def test_encodes_the_bytes_of_the_reference(reference: ModuleType, sample: Sample) -> None:
-    types, rows = sample
-    data = reference.encode(rows, types)
-    columns = decoded(data, parsed(types))
-    assert encoded(len(rows), parsed(types), columns) == data
+@examples
+def test_encodes_the_bytes_of_the_reference(reference: ModuleType, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(samples())
+    def check(sample: Sample) -> None:
+        types, rows = sample
+        data = reference.encode(rows, types)
+        columns = decoded(data, parsed(types))
+        assert encoded(len(rows), parsed(types), columns) == data
+
+    check()
 
 
-@quick
-@given(samples(), st.data())
+@examples
 def test_refuses_damaged_bytes_where_the_reference_does(
-    reference: ModuleType, sample: Sample, data: st.DataObject
+    reference: ModuleType, examples: int
 ) -> None:
-    types, rows = sample
-    damaged = bytearray(reference.encode(rows, types))
-    for _ in range(data.draw(st.integers(1, 3))):
-        # the first 8 bytes are ignored, and a huge number of rows only makes the reference slow
-        at = data.draw(st.integers(0, len(damaged) - 1).filter(lambda at: at not in (9, 10, 11)))
-        damaged[at] = data.draw(st.integers(0, 255))
-    try:
-        known = reference.decode(bytes(damaged), types)
-    except reference.Malformed:
-        with pytest.raises(ReleaseCorrupt):
-            rows_of(bytes(damaged), types)
-    else:
-        assert repr(rows_of(bytes(damaged), types)) == repr(known)
+    @settings(max_examples=examples, deadline=None)
+    @given(samples(), st.data())
+    def check(sample: Sample, data: st.DataObject) -> None:
+        types, rows = sample
+        damaged = bytearray(reference.encode(rows, types))
+        for _ in range(data.draw(st.integers(1, 3))):
+            # the first 8 bytes are ignored, and a huge number of rows only makes the reference slow
+            places = st.integers(0, len(damaged) - 1).filter(lambda at: at not in (9, 10, 11))
+            damaged[data.draw(places)] = data.draw(st.integers(0, 255))
+        try:
+            known = reference.decode(bytes(damaged), types)
+        except reference.Malformed:
+            with pytest.raises(ReleaseCorrupt):
+                rows_of(bytes(damaged), types)
+        else:
+            assert repr(rows_of(bytes(damaged), types)) == repr(known)
+
+    check()
 
 
 @pytest.mark.parametrize("bits", range(1, 33))

@@ -20,7 +20,7 @@ from blox_store.release.writer import write_table
 STEMS = ("blox-base-0", "blox-ext-0", "blox-env-0", "blox-info", "blox-bench-pixel-4")
 FOLDER = Path(__file__).parents[2] / "assets" / "golden" / "release-e12"
 
-mutating = settings(max_examples=150, deadline=None)
+examples = pytest.mark.parametrize("examples", [8, pytest.param(150, marks=pytest.mark.slow)])
 
 
 @st.composite
@@ -62,24 +62,27 @@ def outcome(path: Path) -> tuple[Table | None, Any]:
         return None, error
 
 
-@mutating
-@given(st.data(), st.sampled_from(STEMS), st.sampled_from(FORMATS))
-def test_a_mutated_file_is_refused_or_read(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, stem: str, format: str
-) -> None:
-    golden = (FOLDER / f"{stem}.{format}").read_bytes()
-    path = tmp_path_factory.mktemp("mutated") / f"{stem}.{format}"
-    read_or_refuse(path, data.draw(mutated(golden)))
+@examples
+def test_a_mutated_file_is_refused_or_read(tmp_path: Path, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(st.data(), st.sampled_from(STEMS), st.sampled_from(FORMATS))
+    def check(data: st.DataObject, stem: str, format: str) -> None:
+        golden = (FOLDER / f"{stem}.{format}").read_bytes()
+        read_or_refuse(tmp_path / f"{stem}.{format}", data.draw(mutated(golden)))
+
+    check()
 
 
-@mutating
-@given(st.data(), st.sampled_from(STEMS))
-def test_a_mutated_payload_is_refused_or_read(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, stem: str
-) -> None:
+@examples
+def test_a_mutated_payload_is_refused_or_read(tmp_path: Path, examples: int) -> None:
     """The checksum of zlib finds what the mutations above do to a payload, so damage it inside."""
-    golden = (FOLDER / f"{stem}.blox").read_bytes()
-    _, at = split_header(golden)
-    damaged = zlib.compress(data.draw(mutated(zlib.decompress(golden[at:]))))
-    path = tmp_path_factory.mktemp("mutated") / f"{stem}.blox"
-    read_or_refuse(path, golden[:at] + damaged)
+
+    @settings(max_examples=examples, deadline=None)
+    @given(st.data(), st.sampled_from(STEMS))
+    def check(data: st.DataObject, stem: str) -> None:
+        golden = (FOLDER / f"{stem}.blox").read_bytes()
+        _, at = split_header(golden)
+        damaged = zlib.compress(data.draw(mutated(zlib.decompress(golden[at:]))))
+        read_or_refuse(tmp_path / f"{stem}.blox", golden[:at] + damaged)
+
+    check()

@@ -30,6 +30,8 @@ from blox_store.release.writer import write_table
 FACTS = {"seed": 0, "epochs": 2, "dataset": "cifar100", "device": "gpu"}
 NAN, INF = float("nan"), float("inf")
 
+examples = pytest.mark.parametrize("examples", [4, pytest.param(40, marks=pytest.mark.slow)])
+
 
 def u16(*values: Any) -> Any:
     return np.array(values, np.uint16)
@@ -188,29 +190,33 @@ def test_doubles_are_rounded_as_documented_in_version_2_too(tmp_path: Path) -> N
     assert repr(values) == repr([[NAN, 33.333, 47.11]])
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.lists(st.floats(), min_size=3, max_size=3), max_size=4))
-def test_any_doubles_come_back_rounded(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[list[float]]
-) -> None:
-    column = FloatColumn(f8(*rows).reshape(len(rows), 3))
-    table = table_of("ext", "val_loss", column)
-    _, _, values = written(table, tmp_path_factory.mktemp("any"))
-    assert repr(values) == repr([[round(value, 6) + 0.0 for value in row] for row in rows])
+@examples
+def test_any_doubles_come_back_rounded(tmp_path: Path, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(st.lists(st.lists(st.floats(), min_size=3, max_size=3), max_size=4))
+    def check(rows: list[list[float]]) -> None:
+        column = FloatColumn(f8(*rows).reshape(len(rows), 3))
+        _, _, values = written(table_of("ext", "val_loss", column), tmp_path)
+        assert repr(values) == repr([[round(value, 6) + 0.0 for value in row] for row in rows])
+
+    check()
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 2**31), st.data())
-def test_counts_of_any_number_of_images_come_back(
-    tmp_path_factory: pytest.TempPathFactory, images: int, data: st.DataObject
-) -> None:
-    images = min(images, 999_999_999)
-    counts = data.draw(st.lists(st.integers(0, images), min_size=1, max_size=9))
-    column = CountColumn(np.array([counts], np.uint32), images)
-    path = tmp_path_factory.mktemp("any") / "file.blox"
-    write_table(table_of("base", "val_top1", column), path, "blox")
-    values = read_table(path).columns["val_top1"].values()
-    assert values == [[round(count / images * 100, 3) for count in counts]]
+@examples
+def test_counts_of_any_number_of_images_come_back(tmp_path: Path, examples: int) -> None:
+    path = tmp_path / "file.blox"
+
+    @settings(max_examples=examples, deadline=None)
+    @given(st.integers(1, 2**31), st.data())
+    def check(images: int, data: st.DataObject) -> None:
+        images = min(images, 999_999_999)
+        counts = data.draw(st.lists(st.integers(0, images), min_size=1, max_size=9))
+        column = CountColumn(np.array([counts], np.uint32), images)
+        write_table(table_of("base", "val_top1", column), path, "blox")
+        values = read_table(path).columns["val_top1"].values()
+        assert values == [[round(count / images * 100, 3) for count in counts]]
+
+    check()
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from tests.support.results import made_up_run
 
 DIGITS = replace(preset("digits"), epochs=2)
 NAN = float("nan")
+NAME = "<b>&"  # of the simulated release
 INDICES = tuple(random_indices(8, seed=1))
 
 
@@ -52,8 +53,8 @@ def simulated(tmp_path_factory):
         for seed in (0, 1):
             run = simulated_run(store, seed=seed, indices=INDICES)
             choice = Choice(simulated=True)
-            export(store, run, folder / "release", formats=("blox",), choice=choice)
-    return folder / "release"
+            export(store, run, folder / NAME, formats=("blox",), choice=choice)
+    return folder / NAME
 
 
 class References(HTMLParser):
@@ -92,8 +93,14 @@ def page_of(folder):
     return page, " ".join(parsed.text.split())
 
 
-def test_a_simulated_release_of_two_seeds(simulated):
-    page, text = page_of(simulated)
+@pytest.fixture(scope="module")
+def simulated_page(simulated):
+    """Its page, and the text of it: to draw one takes a second."""
+    return page_of(simulated)
+
+
+def test_a_simulated_release_of_two_seeds(simulated, simulated_page):
+    page, text = simulated_page
     assert "The figures are made up by a simulation: nothing was trained." in text
     assert "8 of the 91,125 architectures" in text
     assert "with the seeds 0, 1." in text
@@ -125,6 +132,7 @@ def test_figures_are_those_of_the_release(simulated):
     assert np.isnan(latencies[INDICES[1]])
 
 
+@pytest.mark.slow  # it draws a page
 def test_plots_say_which_latencies_are_predicted(store, out):
     run = finished_run(store, DIGITS)
     others = dict.fromkeys({*fitting_sample(2, seed=0)} - {3, 5, 7}, 1.0)
@@ -144,6 +152,7 @@ def test_plots_say_which_latencies_are_predicted(store, out):
     assert set(report_figures(out).predicted.values()) == {"partly predicted"}
 
 
+@pytest.mark.slow  # it draws a page
 def test_one_architecture_of_one_epoch_without_params_and_flops(store, out):
     run = made_up_run(store, replace(DIGITS, epochs=1), indices=(3,))
     finish(store, run, 3, epochs=1)
@@ -157,6 +166,7 @@ def test_one_architecture_of_one_epoch_without_params_and_flops(store, out):
     assert page.count("<svg") == 7
 
 
+@pytest.mark.slow  # it draws a page
 def test_diverged_ones_have_no_accuracy(store, out):
     run = made_up_run(store, DIGITS, indices=(3, 5, 7))
     finish(store, run, 3)
@@ -168,18 +178,20 @@ def test_diverged_ones_have_no_accuracy(store, out):
     assert re.findall(r"<tr><td>(\d+)</td>", ranked) == ["3"]
 
 
-def test_a_folder_with_a_name_of_html(store, tmp_path):
-    out = tmp_path / "<b>&"
-    run = finished_run(store, DIGITS)
-    export(store, run, out, formats=("blox",), choice=Choice())
-    assert "<code>&lt;b&gt;&amp;</code>" in page_of(out)[0]
+def test_a_folder_with_a_name_of_html(simulated_page):
+    assert "<code>&lt;b&gt;&amp;</code>" in simulated_page[0]
 
 
+@pytest.mark.slow
+def test_a_plot_is_the_same_whenever_it_is_drawn(simulated, simulated_page):
+    vectors = accuracy_against_costs(report_figures(simulated))
+    assert vectors in simulated_page[0]
+    assert "data:image/png" not in vectors
+
+
+@pytest.mark.slow
 def test_many_points_are_an_image(simulated, monkeypatch):
     figures = report_figures(simulated)
-    vectors = accuracy_against_costs(figures)
-    assert vectors == accuracy_against_costs(figures)
-    assert "data:image/png" not in vectors
     monkeypatch.setattr("blox_store.report.plots._MANY", 4)
     assert accuracy_against_costs(figures).count("data:image/png") == 3
 

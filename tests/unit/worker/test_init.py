@@ -66,6 +66,11 @@ def test_a_run_is_made_and_what_to_do_next_is_said(url):
     assert make(url, "--indices", "7")[0].startswith("found run 1: ")
     assert make(url, "--indices", "7")[1] == "0 jobs added, 1 was there"
     assert make(url, "--indices", "7-9")[1] == "2 jobs added, 1 was there"
+
+
+@pytest.mark.slow
+def test_a_run_of_all_architectures_is_made(url):
+    make(url, "--indices", "7-9")
     assert make(url)[1] == "91,122 jobs added, 3 were there"
 
 

@@ -37,6 +37,12 @@ input ─┤                                  ⊕ ───→ output
        ╰────────────────────→ conv ───────╯"""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def drawing():
+    """Load what draws, which takes a second."""
+    architecture_picture(Architecture(0), [], "svg")
+
+
 @pytest.fixture(autouse=True)
 def no_store_is_named(monkeypatch):
     monkeypatch.delenv("BLOX_DATABASE_URL", raising=False)
@@ -184,24 +190,32 @@ def store(sqlite_store_url):
 DIGITS = replace(preset("digits"), epochs=2)
 
 
-def test_what_a_release_knows(store, tmp_path):
+@pytest.fixture
+def release(store, tmp_path):
+    """A release of 3, 5 and 7 with two seeds."""
     for seed in (0, 1):
         run = finished_run(store, DIGITS, seed=seed)
         export(store, run, tmp_path / "r", formats=("blox",), choice=Choice())
-    output = shown("3", "--release", str(tmp_path / "r"))
+    return tmp_path / "r"
+
+
+def test_what_a_release_knows(release):
+    output = shown("3", "--release", str(release))
     rows = [line.split() for line in output.splitlines()]
     assert ["seed", "1", "1.600", "24.000", "104", "s"] in rows
     assert ["pixel-4", "1.250000"] in rows
     assert "params    111\n" in output  # those of the release
     assert "simulated" not in output
-    output = shown("5", "--release", str(tmp_path / "r"))
-    assert "pixel-4" not in output
-    output = shown("9", "--release", str(tmp_path / "r"))
-    assert f"no training of it in {tmp_path}/r" in output
+    assert "pixel-4" not in shown("5", "--release", str(release))
+
+
+def test_what_a_release_does_not_know(release):
+    output = shown("9", "--release", str(release))
+    assert f"no training of it in {release}" in output
     assert "(digits: 10 classes, 8 channels" in output
-    (tmp_path / "r" / "manifest.json").unlink()
-    (tmp_path / "r" / "blox-info.blox").unlink()
-    assert "(digits: 10 classes, 8 channels" in shown("3", "--release", str(tmp_path / "r"))
+    (release / "manifest.json").unlink()
+    (release / "blox-info.blox").unlink()
+    assert "(digits: 10 classes, 8 channels" in shown("3", "--release", str(release))
 
 
 def test_what_a_store_knows(store, sqlite_store_url):
@@ -251,8 +265,12 @@ def test_a_release_tells_of_each_latency_what_it_is(partly_predicted):
     assert devices_shown("3", *release) == ["cpu", "pixel-4"]
     assert devices_shown("5", *release) == ["cpu, unstable", "pixel-4"]
     assert devices_shown("7", *release) == ["cpu, predicted", "pixel-4"]
+
+
+def test_a_release_without_a_manifest_does_not_tell_which_were_measured(partly_predicted):
     (partly_predicted / "manifest.json").unlink()
-    assert devices_shown("5", *release) == ["cpu, measured or predicted", "pixel-4"]
+    found = devices_shown("5", "--release", str(partly_predicted))
+    assert found == ["cpu, measured or predicted", "pixel-4"]
 
 
 def test_a_store_tells_of_unstable_latencies(store, sqlite_store_url):
