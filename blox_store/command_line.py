@@ -25,10 +25,7 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
         return _complain(program, "interrupted", INTERRUPTED)
     except click.ClickException as error:
         return _complain(program, error.format_message(), FAILURE)
-    except (
-        BloxError,
-        OSError,
-    ) as error:  # OSError: a full disk, a folder that is not to be written
+    except (BloxError, OSError) as error:  # a full disk, a folder that is not to be written
         return _complain(program, str(error), FAILURE)
     return code if isinstance(code, int) else SUCCESS
 

@@ -9,6 +9,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from blox_core.space.index_spans import parse_indices
 from blox_store.settings import BloxSettings
 
 _ALL: Final = "all"
@@ -45,14 +46,14 @@ class WorkerSettings(BloxSettings):
     def simulates_failure(self, arch_index: int) -> bool:
         """Return whether simulated trainings of an architecture are to fail, to rehearse that."""
         failing = self.simulated_failures
-        return failing == _ALL or (bool(failing) and arch_index in _parsed(failing))
+        return failing == _ALL or (bool(failing) and arch_index in parse_indices(failing))
 
     @field_validator("simulated_failures")
     @classmethod
     def _are_indices_or_all(cls, failing: str) -> str:
         try:
             if failing not in ("", _ALL):
-                _parsed(failing)
+                parse_indices(failing)
         except ValueError as error:
             raise ValueError(f"{error}, or {_ALL}") from error
         return failing
@@ -120,11 +121,3 @@ class FlowerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FLOWER_", frozen=True)
 
     basic_auth: SecretStr = SecretStr("")
-
-
-def _parsed(indices: str) -> list[int]:
-    from blox_core.space.index_spans import (
-        parse_indices,
-    )  # it needs NumPy, of which settings have no other need
-
-    return parse_indices(indices)

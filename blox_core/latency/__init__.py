@@ -6,13 +6,7 @@ What describes a measurement needs no torch; `blox_core.latency.measuring` measu
 from blox_core.latency.device import DeviceIdentity, deciding_facts
 from blox_core.latency.measurement import LATENCY_DECIMALS, LatencyMeasurement
 from blox_core.latency.predictor import LatencyPredictor
-from blox_core.latency.protocol import (
-    LATENCY,
-    LATENCY_REVISION,
-    PRESETS,
-    LatencyProtocol,
-    preset,
-)
+from blox_core.latency.protocol import LATENCY, LATENCY_REVISION, PRESETS, LatencyProtocol, preset
 
 __all__ = [
     "LATENCY",

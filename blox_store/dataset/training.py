@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from blox_store.dataset.arch_argument import Indices, is_whole
-from blox_store.dataset.file_group import (
-    OWN_HEADER_KEYS,
-    FileGroup,
-    Path,
-    check_same_headers,
-)
+from blox_store.dataset.file_group import OWN_HEADER_KEYS, FileGroup, Path, check_same_headers
 from blox_store.dataset.training_file import SameArchitectures, TrainingFile
 from blox_store.errors import QueryError, ReleaseMismatch
 from blox_store.release.names import SIMULATED_FILE
