@@ -1,5 +1,6 @@
 """Fixtures that tests of all kinds share."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,17 @@ from tests.support.databases import Databases
 from tests.support.typed import Typed
 
 ASSETS = Path(__file__).parent / "assets"
+_LOGGERS = ("blox_core", "blox_store", "blox_worker", "blox_worker.job_log")
+
+
+@pytest.fixture(autouse=True)
+def _log_levels() -> Iterator[None]:
+    """Let no command that ran in this process silence the log of other tests, as `blox train` does."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

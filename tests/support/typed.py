@@ -13,8 +13,6 @@ import pytest
 from blox_store import command_line
 from tests.support.commands import Ended, environment
 
-_LOGGERS = ("blox_core", "blox_store", "blox_worker", "blox_worker.job_log")
-
 
 class Typed:
     """Runs command lines in the folder of this process."""
@@ -53,11 +51,8 @@ def _own_log() -> Iterator[None]:
     """Let a command log to standard error, as it does in a process of its own."""
     root = logging.getLogger()
     handlers, root.handlers = root.handlers, []
-    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     try:
         yield
     finally:
         root.handlers = handlers
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
         logging.captureWarnings(False)

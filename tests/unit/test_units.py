@@ -15,9 +15,10 @@ import pytest
 from tests.unit import conftest
 
 
-def end_call(test: pytest.Item, cpu_s: float) -> None:
-    """End the call of a test as if it had taken so much CPU."""
+def end_call(test: pytest.Item, cpu_s: float, slowness: float = 1) -> None:
+    """End the call of a test as if it had taken so much CPU, on a machine so slow."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conftest, "slowness", lambda: slowness)
         patch.setattr(time, "process_time", iter((5.0, 5.0 + cpu_s)).__next__)
         call = conftest.pytest_runtest_call(test)
         next(call)
@@ -29,6 +30,7 @@ def test_a_second_of_cpu_is_for_slow_tests(request: pytest.FixtureRequest) -> No
     end_call(request.node, 0.9)
     with pytest.raises(pytest.fail.Exception, match=r"1\.2 s of CPU, 1 s is allowed: let it do le"):
         end_call(request.node, 1.2)
+    end_call(request.node, 1.2, slowness=1.3)
     request.node.add_marker("slow")
     end_call(request.node, 1.2)
 

@@ -145,6 +145,7 @@ def test_replayed_training_is_that_of_eager_steps(
     assert state(final[0]) == state(final[1])
 
 
+@pytest.mark.slow  # two trainings
 @both_recipes
 @pytest.mark.usefixtures("made")
 def test_replayed_training_goes_on_to_the_same_bits(recipe: Recipe) -> None:

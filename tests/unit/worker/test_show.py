@@ -144,6 +144,7 @@ def test_options_that_are_not_allowed(options, message):
     assert message in ended.output
 
 
+@pytest.mark.slow  # four drawings
 def test_pictures(tmp_path):
     svg, png = tmp_path / "a.svg", tmp_path / "a.png"
     assert f"drawn in {svg}" in shown("50000", "--out", str(svg))
