@@ -30,6 +30,7 @@ RECIPE = replace(
     batch_size=8,
     eval_batch_size=4,
 )
+FEW = {"train_images": 8, "val_images": 4, "test_images": 4}  # one batch each
 AUGMENTED = replace(
     RECIPE,
     randaugment_ops=2,

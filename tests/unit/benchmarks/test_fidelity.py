@@ -53,10 +53,11 @@ def test_architectures_that_differ_are_no_noise() -> None:
     assert row.engine_sd == pytest.approx(1, abs=0.4)
 
 
+@pytest.mark.slow
 def test_about_one_in_twenty_of_equal_trainers_is_below_a_twentieth(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fidelity_figures, "PERMUTATIONS", 200)
+    monkeypatch.setattr(fidelity_figures, "PERMUTATIONS", 400)
     below = [
         compared("x", normal(2 * trial), normal(2 * trial + 1)).p <= 0.05 for trial in range(400)
     ]

@@ -22,6 +22,7 @@ from blox_core.training.trainer import initial_model
 from tests.support.synthetic import (
     ARCHITECTURE,
     AUGMENTED,
+    FEW,
     RECIPE,
     SEED,
     Observer,
@@ -145,11 +146,13 @@ def test_replayed_training_is_that_of_eager_steps(
     assert state(final[0]) == state(final[1])
 
 
-@pytest.mark.slow  # two trainings
 @both_recipes
+@pytest.mark.parametrize(
+    "sizes", [FEW, pytest.param({}, marks=pytest.mark.slow)], ids=["few", "all"]
+)
 @pytest.mark.usefixtures("made")
-def test_replayed_training_goes_on_to_the_same_bits(recipe: Recipe) -> None:
-    whole, resumed, recipe = Observer(), Observer(), replace(recipe, epochs=2)
+def test_replayed_training_goes_on_to_the_same_bits(recipe: Recipe, sizes: dict[str, int]) -> None:
+    whole, resumed, recipe = Observer(), Observer(), replace(recipe, epochs=2, **sizes)
     run(recipe, on_epoch=whole)
     run(recipe, checkpoint=whole.reports[0].checkpoint(), on_epoch=resumed)
     final = [observer.reports[-1].checkpoint() for observer in (whole, resumed)]

@@ -25,6 +25,7 @@ from tests.support.synthetic import (
     ALL_OPS,
     ARCHITECTURE,
     AUGMENTED,
+    FEW,
     RECIPE,
     SEED,
     Observer,
@@ -173,17 +174,21 @@ class TestBestEpoch:
 
 
 class TestReproducibility:
-    @pytest.mark.parametrize("epochs", [1, pytest.param(3, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(
+        ("epochs", "sizes"), [(1, FEW), pytest.param(3, {}, marks=pytest.mark.slow)]
+    )
     @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-    def test_same_arguments_give_the_same_bits(self, recipe: Recipe, epochs: int) -> None:
-        first, second, recipe = Observer(), Observer(), replace(recipe, epochs=epochs)
+    def test_same_arguments_give_the_same_bits(
+        self, recipe: Recipe, epochs: int, sizes: dict[str, int]
+    ) -> None:
+        first, second, recipe = Observer(), Observer(), replace(recipe, epochs=epochs, **sizes)
         assert figures(run(recipe, on_epoch=first)) == figures(run(recipe, on_epoch=second))
         last = [observer.reports[-1].checkpoint() for observer in (first, second)]
         assert state(last[0]) == state(last[1])
 
     def test_all_ops_and_connections(self) -> None:
         architecture = Architecture(index_of(ALL_OPS))
-        recipe = replace(RECIPE, epochs=1, train_images=8, val_images=4, test_images=4)
+        recipe = replace(RECIPE, epochs=1, **FEW)
         data = synthetic_data(recipe)
         first, second = (
             train(architecture, recipe, SEED, device="cpu", data=data) for _ in range(2)
@@ -223,13 +228,14 @@ def global_states() -> tuple[Any, ...]:
 
 
 class TestResuming:
-    @pytest.mark.parametrize("epochs", [2, pytest.param(3, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(
+        ("epochs", "sizes"), [(2, FEW), pytest.param(3, {}, marks=pytest.mark.slow)]
+    )
     @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
     def test_from_every_epoch_to_the_same_bits(
-        self, recipe: Recipe, epochs: int, tmp_path: Path
+        self, recipe: Recipe, epochs: int, sizes: dict[str, int], tmp_path: Path
     ) -> None:
-        few = {"train_images": 8, "val_images": 4, "test_images": 4} if epochs == 2 else {}
-        recipe, observer = replace(recipe, epochs=epochs, **few), Observer()
+        recipe, observer = replace(recipe, epochs=epochs, **sizes), Observer()
         whole = run(recipe, on_epoch=observer)
         final = state(observer.reports[-1].checkpoint())
         identity = training_identity(ARCHITECTURE, recipe, SEED, "cpu")

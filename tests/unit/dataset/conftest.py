@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas  # noqa: F401 - it takes a second, which is not to be of a test
+import pyarrow.parquet  # noqa: F401 - so does it
 import pytest
 
 from blox_store.dataset import Dataset, from_folder

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import blox
 from blox_core.errors import ArchitectureError
@@ -166,8 +167,6 @@ def test_the_graph_with_and_without_what_computes_nothing() -> None:
 
 
 def test_models() -> None:
-    import torch
-
     network = blox.model.get_model(ARCH, num_classes=10, stem_channels=8)
     assert network(torch.zeros(2, 3, 16, 16)).shape == (2, 10)
     with pytest.raises(ValueError, match="no path"):

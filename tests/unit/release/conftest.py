@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pyarrow.parquet  # noqa: F401 - it takes a second, which is not to be of a test
 import pytest
 
 
