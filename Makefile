@@ -21,7 +21,7 @@ BLOX_COMMIT ?= $(shell git describe --always --dirty --abbrev=40 --exclude="*" 2
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=3.0" cmake ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all test-containers servers check fuzz env node image screenshots format clean
+.PHONY: help setup demo test test-slow test-all test-containers servers programs check fuzz env node image screenshots format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -32,12 +32,12 @@ demo: setup ## Train 8 small models on handwritten digits, release them, query t
 	@echo "== make demo: blox demo --dir $(DEMO_DIR) $(DEMO_FLAGS)"
 	$(BIN)/blox demo --dir $(DEMO_DIR) $(DEMO_FLAGS)
 
-# `make -n` shows these commands and runs none: no line that it would run all the same names pytest.
+# `make -n` runs every line that names $(MAKE), and would run the tests; hence SUBMAKE.
 test: ## Run every check and all tests but the long ones, in minutes; needs redis-server and PostgreSQL
 	@.ci/stages "setup=$(SUBMAKE) setup" "checks=$(SUBMAKE) -j2 check servers" 'tests=$(PYTEST) -m "not slow"'
 
-test-slow: ## Run the long tests alone; needs Prometheus, openssl and libfaketime besides
-	@.ci/stages "setup=$(SUBMAKE) -j2 setup servers" 'long tests=$(PYTEST) -m slow'
+test-slow: ## Run the long tests alone; needs Prometheus and libfaketime besides
+	@.ci/stages "setup=$(SUBMAKE) setup servers programs" 'long tests=$(PYTEST) -m slow'
 
 test-all: ## Run every check and every test
 	@.ci/stages "short=$(SUBMAKE) test" "long=$(SUBMAKE) test-slow"
@@ -48,8 +48,11 @@ test-containers: ## Build the image and test the services in it; needs a Docker 
 	@echo "== make test-containers: pytest"
 	$(BIN)/python -m pytest tests/containers --timeout 1500 -v -p no:randomly
 
-servers: # What is missing of Redis, PostgreSQL and the like
+servers: # What is missing of Redis, PostgreSQL and openssl
 	@.ci/need servers
+
+programs: # What is missing of what long tests need besides
+	@.ci/need slow
 
 check: setup ## Lint, formatting, types and the dependencies between packages
 	@echo "== make check: ruff, mypy, import-linter"

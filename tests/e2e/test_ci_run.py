@@ -72,7 +72,7 @@ def test_the_containers_are_tested_when_all_else_is(ci_run):
     assert ended.returncode == 0, ended.stdout
     lines = ended.stdout.splitlines()
     tests = ["make test", "make test-slow", "make test-containers"]
-    order = ["make .venv/.python servers", *tests, "with 10 GB"]
+    order = ["make .venv/.python servers programs", *tests, "with 10 GB"]
     assert [line for line in lines if line in order] == order
     assert "the engine ends" in lines
     assert lines[-1].startswith("== .ci/run: all after 0 min ")
