@@ -16,7 +16,7 @@ _LOGGERS = ("blox_core", "blox_store", "blox_worker", "blox_worker.job_log")
 
 @pytest.fixture(autouse=True)
 def _log_levels() -> Iterator[None]:
-    """Let no command that ran in this process silence the log of other tests, as `blox train` does."""
+    """Restore the levels of our loggers: `blox train`, typed in this process, silences one."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     yield

@@ -79,8 +79,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     is_slow = item.get_closest_marker("slow") is not None
     if cpu_s > MOST_CPU_S and not is_slow and cpu_s > MOST_CPU_S * slowness():
         pytest.fail(
-            f"it took {cpu_s:.1f} s of CPU, {MOST_CPU_S:g} s is allowed: let it do less, or mark "
-            "it as slow",
+            f"it took {cpu_s:.1f} s of CPU, which must be at most {MOST_CPU_S:g}: shorten it, or "
+            "mark it as slow",
             pytrace=False,
         )
     return result

@@ -64,7 +64,7 @@ def it_is_away_for_longer_than_every_lease(cluster: Cluster, run: Run) -> None:
 
 
 def it_goes_away(cluster: Cluster) -> None:
-    """Let PostgreSQL vanish under a training, and wait until its result is on disk."""
+    """Stop PostgreSQL during a training, and wait until the result is on disk."""
     faults.stop_postgres(cluster)
     cluster.wait(lambda: len(kept_results(cluster)) == 1, "a result to be kept on disk")
 
@@ -174,7 +174,7 @@ def another_writes_what_is_kept(
     launcher: faults.Process,
     end: Callable[[Cluster, faults.Process], None],
 ) -> faults.Process:
-    """Let a worker end while PostgreSQL is away; return the launcher of the one that comes next."""
+    """End a worker while PostgreSQL is stopped; return the launcher of the next one."""
     (index,) = cluster.add_jobs(run, 1)
     faults.deliver(cluster, run, index, times=1)
     cluster.wait_for_epoch(run)

@@ -72,7 +72,7 @@ def test_redis_hangs_is_away_and_refuses_writes(cluster: Cluster) -> None:
 
 
 def it_hangs_for_moments_and_leaves_no_worker_idle(cluster: Cluster, run: Run) -> None:
-    """Let acknowledgements time out, while the connection that they are made on lives on."""
+    """Freeze Redis three times, each time until an acknowledgement times out on its connection."""
     for hung in range(1, 4):
         done = 40 * hung
         cluster.wait(lambda done=done: count_done(cluster, run) >= done, f"{done} results")
@@ -88,7 +88,7 @@ def count_done(cluster: Cluster, run: Run) -> int:
 
 
 def begin_by_hand(cluster: Cluster, run: Run, number: int) -> dict[int, str]:
-    """Have jobs trained that no scheduler publishes; return the leases of those that run."""
+    """Publish jobs without a scheduler; return the leases of those that are in training."""
     for index in cluster.add_jobs(run, number):
         faults.deliver(cluster, run, index, times=1)
     cluster.wait_for_epoch(run)
@@ -115,7 +115,7 @@ def all_can_be_stopped(
     processes: list[faults.Process],
     vanishes: Callable[[Cluster], None],
 ) -> None:
-    """Let Redis vanish while a job is in training, and stop everything; the job goes on later."""
+    """Take Redis away during a training and stop everything; the job is given back."""
     begin_by_hand(cluster, run, 1)
     vanishes(cluster)
     for process in processes:

@@ -2,9 +2,7 @@
 
 import pytest
 
-from blox_store import command_line
 from blox_store.store import Store
-from blox_worker.commands import command
 from tests.support.results import made_up_run
 
 
@@ -21,15 +19,10 @@ from tests.support.results import made_up_run
         ("--gpus all --jobs-per-gpu 0", "0,1", 2, "0 is not in the range x>=1"),
     ],
 )
-def test_bad_input_is_one_line(
-    sqlite_store_url, monkeypatch, capsys, options, inventory, code, message
-):
-    with Store(sqlite_store_url) as store:
+def test_bad_input_is_one_line(typed, own_store_url, options, inventory, code, message):
+    with Store(own_store_url) as store:
         made_up_run(store)
-    monkeypatch.setenv("BLOX_GPU_INVENTORY", inventory)
-    line = f"train --local --database {sqlite_store_url} {options}"
-    ended = command_line.run(command, "blox", line.split())
-    out, err = capsys.readouterr()
-    assert (ended, out) == (code, "")
-    assert message in err
-    assert err.count("\n") == 1
+    ended = typed(f"blox train --local {options}", BLOX_GPU_INVENTORY=inventory)
+    assert (ended.code, ended.out) == (code, "")
+    assert message in ended.err
+    assert ended.err.count("\n") == 1

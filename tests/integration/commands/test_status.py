@@ -1,43 +1,32 @@
 """`blox status`, `jobs`, `retry`, `pause` and `resume`, as operators type them, in this process."""
 
 import json
-import shlex
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from blox_store import command_line
 from blox_store.store import Store
-from blox_worker.commands import command
 from tests.support.results import claimed, made_up_result, made_up_run
 
-COMMANDS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
+COMMANDS_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "commands.md"
 TRACEBACK = 'Traceback (most recent call last):\n  File "x.py"\nBoom: x in [/data]'
 
 
 @pytest.fixture
-def succeed(tmp_path, monkeypatch, capsys):
+def succeed(typed, own_store_url):
     """Runs a command line that has to succeed, and returns what it printed.
 
     In its run jobs 0 to 2 have failed, 3 has succeeded, 4 is running, 5 to 9 are pending.
     """
-    with Store(f"sqlite:///{tmp_path}/blox.db", migrate=True) as store:
+    with Store(own_store_url) as store:
         made = made_up_run(store, indices=range(10))
         for index in range(3):
             lease = claimed(store, made, index)
             store.jobs.fail(lease, TRACEBACK, kind="Boom", max_attempts=1, backoff_s=0)
         store.results.complete(claimed(store, made, 3), made_up_result(5))
         claimed(store, made, 4)
-    monkeypatch.chdir(tmp_path)
-
-    def run(line):
-        code = command_line.run(command, "blox", shlex.split(line)[1:])
-        out, err = capsys.readouterr()
-        assert code == 0, err
-        return out
-
-    return run
+    return typed.succeed
 
 
 def rows(tmp_path, query):
