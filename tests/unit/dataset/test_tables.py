@@ -91,6 +91,7 @@ def test_a_frame_of_pandas(full: Dataset) -> None:
 def test_libraries_that_are_not_installed(
     small: Dataset, monkeypatch: pytest.MonkeyPatch, missing: str, command: str
 ) -> None:
+    small.to_arrow(["params"])  # pyarrow looks for pandas once, and takes this None for it
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ExtraMissing, match=f"{missing} is not installed .*{command}") as error:
         small.to_pandas(["params"])
