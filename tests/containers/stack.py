@@ -160,6 +160,11 @@ class Stack:
         found: dict[str, int] = self.status()["runs"][0]["jobs"]
         return found
 
+    def query(self, sql: str) -> list[list[str]]:
+        """Return the rows that the head's PostgreSQL answers; a start of Python beside trainings is slow."""
+        asked = f'docker compose exec -T postgres psql -qAtU blox -d blox -c "{sql}"'
+        return [line.split("|") for line in self.succeed(asked).splitlines()]
+
     def hostname(self, service: str) -> str:
         """Return the host of a service's workers."""
         name: str = self.inspected(service)["Config"]["Hostname"]
@@ -169,7 +174,8 @@ class Stack:
         """Wait until the workers of all these hosts are in the middle of a training each."""
 
         def all_are_training() -> bool:
-            epochs = {worker["host"]: worker["epoch"] for worker in self.status()["workers"]}
-            return all(0 < (epochs.get(host) or 0) < 5 for host in hosts)
+            rows = self.query("SELECT worker, epoch FROM jobs WHERE state = 'running'")
+            epochs = {worker.partition("@")[2]: int(epoch) for worker, epoch in rows}
+            return all(0 < epochs.get(host, 0) < 5 for host in hosts)
 
         wait_until(all_are_training, f"a training each on {hosts}", timeout_s)

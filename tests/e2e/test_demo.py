@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import sqlite3
 from pathlib import Path
@@ -12,10 +11,10 @@ import pytest
 import blox
 from blox_store.release.names import ALL_FORMATS
 from blox_worker.demo import DEMO_INDICES
-from tests.support.commands import DEMO_FLAGS
 from tests.support.servers import wait_until
 
 ROOT = Path(__file__).parents[2]
+INTERRUPTED = "--architectures 1 --epochs 2"
 FINISHED = re.compile(r"^a\d{5} val ", re.MULTILINE)
 
 
@@ -55,19 +54,6 @@ def test_the_demo_trains_releases_and_queries(demo):
         assert f"{latency_ms:.2f}" in printed
 
 
-@pytest.mark.slow
-def test_the_demo_started_again_repeats_nothing(demo, commands):
-    """`make demo`, and README's first command, are this."""
-    folder = commands.folder / "demo"
-    shutil.copytree(demo[0], folder)
-    before = (folder / "release" / "blox-ext-0.blox").read_bytes()
-    printed = commands.succeed(f"make -C {ROOT} demo", DEMO_DIR=str(folder), DEMO_FLAGS=DEMO_FLAGS)
-    assert "found run 1" in printed
-    assert "2 of 2 jobs had ended before" in printed
-    assert not FINISHED.search(printed)
-    assert (folder / "release" / "blox-ext-0.blox").read_bytes() == before
-
-
 def results(folder):
     """Every figure of the release but the times, of training and of inference."""
     d = blox.from_folder(folder / "release", extended=True, include_static_info=True)
@@ -76,8 +62,10 @@ def results(folder):
 
 
 @pytest.mark.slow
-def test_a_demo_that_was_interrupted_and_killed_goes_on_to_the_same_release(commands, tmp_path):
-    line = "blox demo --dir demo --architectures 1 --epochs 2"
+def test_a_demo_that_was_interrupted_and_killed_goes_on_to_the_same_release(
+    commands, typed, tmp_path, monkeypatch
+):
+    line = f"blox demo --dir demo {INTERRUPTED}"
     folder = tmp_path / "demo"
     process = commands.start(line)
     wait_until(lambda: len(checkpoints(folder)) == 1, "the first epoch to end", 120)
@@ -97,5 +85,18 @@ def test_a_demo_that_was_interrupted_and_killed_goes_on_to_the_same_release(comm
     assert len(FINISHED.findall(commands.succeed(line))) == 1  # once the lease has run out
     assert jobs(folder) == [("succeeded", 2)]
     assert checkpoints(folder) == []
-    commands.succeed("blox demo --dir undisturbed --architectures 1 --epochs 2")
+    monkeypatch.chdir(tmp_path)
+    typed.succeed(f"blox demo --dir undisturbed {INTERRUPTED}")
     assert results(folder) == results(tmp_path / "undisturbed")
+    started_again_it_repeats_nothing(commands, folder)
+
+
+def started_again_it_repeats_nothing(commands, folder):
+    """`make demo`, and README's first command, are this."""
+    before = (folder / "release" / "blox-ext-0.blox").read_bytes()
+    line = f"make -C {ROOT} demo"
+    printed = commands.succeed(line, DEMO_DIR=str(folder), DEMO_FLAGS=INTERRUPTED)
+    assert "found run 1" in printed
+    assert "1 of 1 jobs had ended before" in printed
+    assert not FINISHED.search(printed)
+    assert (folder / "release" / "blox-ext-0.blox").read_bytes() == before

@@ -9,11 +9,12 @@ from tests.support import faults
 from tests.support.cluster import SEED
 
 CLOCKS = {"gpu1": "+1d", "gpu2": "-1d"}
+SLOWLY = {"BLOX_SIMULATED_EPOCH_S": "0.3"}
 
 
 @pytest.mark.slow
 def test_nodes_that_are_not_as_they_should_be(cluster):
-    run, long_run = cluster.make_run(), cluster.make_run(2, epochs=60, seed=SEED + 1)
+    run, long_run = cluster.make_run(), cluster.make_run(2, epochs=20, seed=SEED + 1)
     cluster.scheduler(run, stays=True)
     another_trainer_revision_takes_no_job(cluster, run)
     a_full_disk_is_given_up(cluster)
@@ -60,7 +61,7 @@ def wrong_clocks_change_nothing(cluster, run, long_run):
     """Check that nodes do all jobs, and how long leases last; return their launchers."""
     begun, listened = datetime.datetime.now(), cluster.listen()  # logs are in local time
     launchers = [
-        cluster.launcher(name.removeprefix("gpu"), **faults.wrong_clock(offset))
+        cluster.launcher(name.removeprefix("gpu"), **faults.wrong_clock(offset), **SLOWLY)
         for name, offset in CLOCKS.items()
     ]
     cluster.wait_for_workers(*CLOCKS)
@@ -78,8 +79,8 @@ def leases_last_as_long_as_workers_live(cluster, run):
         faults.deliver(cluster, run, index, times=1)
     cluster.wait(lambda: len(cluster.running(run, epoch=1)) == 2, "both workers to train")
     leases = cluster.leases(run)
-    cluster.wait(  # a lease lasts for 30 epochs, and has been renewed
-        lambda: len(cluster.running(run, epoch=35)) == 2, "leases to be renewed"
+    cluster.wait(  # a lease lasts for 10 epochs, and has been renewed
+        lambda: len(cluster.running(run, epoch=12)) == 2, "leases to be renewed"
     )
     assert cluster.leases(run) == leases
     for worker in faults.worker_processes(cluster).values():

@@ -18,6 +18,7 @@ from blox_core.numerics import numerics
 from blox_core.recipe import Recipe
 from blox_core.space import Architecture, index_of
 from blox_core.training.trainer import initial_model
+from tests.support.made_once import locked, shared_folder
 from tests.support.synthetic import RECIPE, SEED, Observer, figures, run, state
 
 # Few shapes, as each takes seconds: full batches only, and the same ones for both evaluations.
@@ -53,10 +54,10 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep what is compiled in a folder that all tests of the session share."""
-    folder = tmp_path_factory.getbasetemp() / "compiled"
-    with pytest.MonkeyPatch.context() as patch:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is compiled in a folder of all test processes, of which one compiles at a time."""
+    folder = shared_folder(tmp_path_factory, "compiled")
+    with pytest.MonkeyPatch.context() as patch, locked(folder):
         patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder))
         patch.setenv("TRITON_CACHE_DIR", str(folder / "triton"))
         yield
