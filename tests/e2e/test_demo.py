@@ -63,7 +63,7 @@ def results(folder):
 
 @pytest.mark.slow
 def test_a_demo_that_was_interrupted_and_killed_goes_on_to_the_same_release(
-    commands, typed, tmp_path, monkeypatch
+    commands, typed, tmp_path
 ):
     line = f"blox demo --dir demo {INTERRUPTED}"
     folder = tmp_path / "demo"
@@ -85,7 +85,6 @@ def test_a_demo_that_was_interrupted_and_killed_goes_on_to_the_same_release(
     assert len(FINISHED.findall(commands.succeed(line))) == 1  # once the lease has run out
     assert jobs(folder) == [("succeeded", 2)]
     assert checkpoints(folder) == []
-    monkeypatch.chdir(tmp_path)
     typed.succeed(f"blox demo --dir undisturbed {INTERRUPTED}")
     assert results(folder) == results(tmp_path / "undisturbed")
     started_again_it_repeats_nothing(commands, folder)

@@ -54,6 +54,8 @@ def commands_of(page):
 
 
 def made_short(line):
+    if line == DEMO:
+        return line.replace("--architectures 2", "--architectures 1")
     trains = line.startswith("blox init --recipe digits ") and "--trainer" not in line
     return f"{line} {init_options()}" if trains else line
 
@@ -70,12 +72,9 @@ def test_the_commands_of_the_readme_run_in_order(commands):
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if page != README and commands_of(page)], ids=named
 )
-def test_the_commands_of_a_page_run_in_order(typed, demo, page, tmp_path):
+def test_the_commands_of_a_page_run_in_order(typed, page):
     for line in commands_of(page):
-        if line == DEMO:
-            shutil.copytree(demo[0], tmp_path / "demo")
-        else:
-            typed.succeed(line)
+        typed.succeed(line)
 
 
 def test_the_python_examples_of_the_readme_run(commands, demo, tmp_path):
