@@ -24,7 +24,8 @@ COMMIT = "c0ffee"  # what the tests' images say that they were built from
 HEAD = ("docker-compose.yml",)
 NODE = ("docker-compose.node.yml",)
 CPU = ("docker-compose.cpu.yml",)
-# A run that is short, whose leases run out soon, and whose trainings can be resumed after each epoch.
+# A run that is short, whose leases run out soon, and whose trainings can be resumed after each epoch. Two workers of two
+# threads each would wait for each other on two cores.
 SMALL_RUN = {
     "BLOX_RECIPE": "digits",
     "BLOX_INDICES": "0-3,18639,19314",
@@ -32,6 +33,7 @@ SMALL_RUN = {
     "BLOX_LEASE_S": "20",
     "BLOX_HEARTBEAT_S": "2",
     "BLOX_RETRY_BACKOFF_S": "1",
+    "OMP_NUM_THREADS": "1",
 }
 
 

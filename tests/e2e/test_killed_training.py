@@ -1,4 +1,4 @@
-"""A real training that is killed again and again ends as if nothing had happened."""
+"""A real training that is killed twice ends as if nothing had happened."""
 
 import random
 import secrets
