@@ -114,6 +114,20 @@ def test_our_release_comes_out_as_it_went_in(store, ours, tmp_path, with_picture
     assert contents(tmp_path / "again") == contents(ours)
 
 
+@pytest.mark.parametrize("formats", [("blox",), ("csv",)])
+def test_diverged_ones_come_out_as_they_went_in(store, tmp_path, formats):
+    choice = Choice(include_diverged=True)
+    with Store(f"sqlite:///{tmp_path}/first.db", migrate=True) as first:
+        add_costs(first)
+        run = finished_run(first, DIGITS, indices=(3,), diverged=(5, 7))
+        export(first, run, tmp_path / "theirs", formats=formats, choice=choice)
+    (taken,) = take(store, tmp_path / "theirs")
+    counts = store.jobs.counts(taken.run.id)
+    assert (counts[JobState.SUCCEEDED], counts[JobState.DIVERGED]) == (1, 2)
+    export(store, taken.run, tmp_path / "again", formats=formats, choice=choice)
+    assert contents(tmp_path / "again") == contents(tmp_path / "theirs")
+
+
 def test_ingesting_twice_changes_nothing(store, ours):
     take(store, ours)
     before = rows(store)

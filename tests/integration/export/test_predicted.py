@@ -17,6 +17,7 @@ from blox_store.export.chosen_jobs import Choice
 from blox_store.export.command import command
 from blox_store.export.exporter import export
 from blox_store.export.latencies import completed
+from blox_store.ingest.command import command as ingest_command
 from blox_store.ingest.incoming import IncomingRelease
 from blox_store.verify.verification import verify
 from tests.support.exports import finish_all, manifest_of
@@ -50,6 +51,7 @@ def test_without_asking_there_are_measured_ones_alone(store, run, out, measured)
 
 
 @pytest.mark.slow  # twice 91,125 rows
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 def test_all_others_are_predicted_and_header_and_manifest_say_so(store, run, out, measured):
     add_latencies(store, "gpu-all", dict.fromkeys(range(SPACE_SIZE), 2.0))
     export(store, run, out, choice=Choice(predicted=True), formats=["blox", "csv"])
@@ -119,6 +121,10 @@ def test_a_store_takes_no_predictions(store, run, out, measured):
     tampered(out, predicted="")  # as an older manifest, which does not list them
     incoming = IncomingRelease(out)
     assert (incoming.predicted(), incoming.latencies()) == (["cpu"], {})
+    told = CliRunner().invoke(
+        ingest_command, [str(out), "--database", f"sqlite:///{out}.db"], catch_exceptions=False
+    )
+    assert "left out: latencies on cpu, of which some are predicted and nobody can" in told.output
 
 
 def test_a_device_without_enough_is_left_as_it_is_measured(store, run, out, measured, store_url):

@@ -72,6 +72,12 @@ def test_what_nothing_is_ranked_by(small: Dataset, by: Any) -> None:
         small.best(3, by)
 
 
+@pytest.mark.parametrize("options", [{"return_dict": True}, {"return_dict": False}])
+def test_what_is_ranked_has_no_names(small: Dataset, options: dict[str, bool]) -> None:
+    with pytest.raises(QueryError, match="best by a query with return_dict: leave it out"):
+        small.best(3, **options)
+
+
 @pytest.mark.parametrize("k", [-1, True, 1.5, "3", None])
 def test_numbers_of_architectures(small: Dataset, k: Any) -> None:
     with pytest.raises(QueryError, match="an integer of 0 or more is allowed"):

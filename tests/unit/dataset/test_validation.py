@@ -258,6 +258,13 @@ def test_a_file_that_was_replaced_is_not_mixed_with_the_others(release: Path) ->
     assert from_folder(release, extended=True, seeds=0).val_loss(ARCH) is not None
 
 
+def test_a_file_that_is_gone_when_it_is_needed(release: Path) -> None:
+    d = from_folder(release, extended=True, seeds=0)
+    (release / "blox-ext-0.blox").unlink()
+    with pytest.raises(ReleaseMismatch, match="is not the file any more that was opened"):
+        d.val_loss(ARCH)
+
+
 def test_the_working_directory_may_change(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

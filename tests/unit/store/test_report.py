@@ -178,6 +178,12 @@ def test_diverged_ones_have_no_accuracy(store, out):
     assert re.findall(r"<tr><td>(\d+)</td>", ranked) == ["3"]
 
 
+def test_epochs_that_nobody_has_reached_have_no_quantiles(store, out):
+    run = finished_run(store, DIGITS, indices=(), diverged=(5, 7))
+    export(store, run, out, formats=("blox",), choice=Choice(include_diverged=True))
+    assert np.isnan(report_figures(out).curves).all(axis=0).tolist() == [False, True]
+
+
 def test_a_folder_with_a_name_of_html(simulated_page):
     assert "<code>&lt;b&gt;&amp;</code>" in simulated_page[0]
 
