@@ -12,8 +12,8 @@ SHELL := bash
 export PYTHONDONTWRITEBYTECODE :=
 DEMO_DIR ?= demo
 DEMO_FLAGS ?=
-# Tests wait for leases and for servers more than they compute: on two cores four at a time are quicker than two.
-TEST_PROCESSES ?= 4
+# Tests wait for leases and for servers: on two cores three at a time are quicker than two, and than four, each of which imports torch.
+TEST_PROCESSES ?= 3
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --durations 10
 SUBMAKE = make --no-print-directory
 FUZZ_SECONDS ?= 600

@@ -16,10 +16,10 @@ SEED = 19189  # its first faults are those below
 FAULTS = ("worker killed", "scheduler killed", "Redis killed", "PostgreSQL restarted")
 TINY = {
     "enqueue": "--jobs 300",
-    "scale": "--fleets 20 --seconds 1",
+    "scale": "--jobs 1000 --fleets 20 --seconds 1",
     "codec": "--architectures 100 --runs 1",
     "export": "--rows 10 --epochs 2",
-    "soak": f"--jobs 300 --workers 2 --seed {SEED} --fault-every 0.5 --faults {len(FAULTS)}",
+    "soak": f"--jobs 150 --workers 2 --seed {SEED} --fault-every 0.3 --faults {len(FAULTS)}",
 }
 
 

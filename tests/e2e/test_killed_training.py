@@ -18,7 +18,7 @@ from tests.support.tiny import TINY, init_options
 
 INDEX = 18639
 KILLS = 2
-MOST_EPOCHS = 8  # that one attempt gets before it is killed
+MOST_EPOCHS = 5  # that one attempt gets before it is killed
 EPOCHS = 2 * KILLS * MOST_EPOCHS
 LONGEST_EPOCH_S = 50.0
 RECIPE = replace(TINY, epochs=EPOCHS)

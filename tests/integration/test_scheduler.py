@@ -17,6 +17,7 @@ from blox_core.recipe import preset
 from blox_core.space import SPACE_SIZE
 from blox_store.store import DueJob, JobState, Run, Store
 from blox_worker import reaper
+from blox_worker.queue import broker as brokers
 from blox_worker.queue import scheduler as schedulers
 from blox_worker.queue.broker import Broker
 from blox_worker.queue.celery_app import make_app
@@ -29,6 +30,7 @@ from tests.support.store_jobs import LONG_S, SHORT_S, claim, expire, fail, job, 
 INDICES = [9, 2, 7, 4]
 SEED = 11
 LEASE_S = 0.3
+FEW = 100  # messages of one round trip, of which a thousand would take seconds
 
 
 @pytest.fixture
@@ -174,16 +176,25 @@ def test_one_that_stays_waits_for_more_jobs_when_all_have_ended(store, run, app,
     assert store.schedulers.holder(run.id) is None
 
 
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few messages go in one round trip."""
+    for module in (brokers, schedulers):
+        monkeypatch.setattr(module, "BATCH", FEW)
+
+
+@pytest.mark.usefixtures("small_batches")
 def test_many_jobs_are_published_and_again_when_the_broker_forgets(store, run, app, client) -> None:
-    store.runs.add_jobs(run.id, range(2001))
+    jobs = 2 * FEW + 1
+    store.runs.add_jobs(run.id, range(jobs))
     broker = Broker(app)
     with scheduling(store, run, app):
-        wait_until(counted(store, run, JobState.QUEUED, 2001), "all jobs to be queued")
-        assert broker.waiting() == 2001
+        wait_until(counted(store, run, JobState.QUEUED, jobs), "all jobs to be queued")
+        assert broker.waiting() == jobs
         client.flushall()
-        wait_until(lambda: broker.waiting() == 2001, "all messages to be there again")
+        wait_until(lambda: broker.waiting() == jobs, "all messages to be there again")
         wait_until(lambda: broker.remembers(run), "the mark to be there again")
-    assert [index for _, index in taken(app)] == list(range(2001))
+    assert [index for _, index in taken(app)] == list(range(jobs))
 
 
 def another_run(store: Store, jobs: int) -> Run:
@@ -240,13 +251,15 @@ def test_messages_are_not_missing_while_jobs_of_the_run_are_claimed(
     assert taken(app) == []
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_publishing_again_that_was_broken_off_is_not_held_to_be_done(
     store, run, app, client, monkeypatch
 ) -> None:
-    store.runs.add_jobs(run.id, range(1001))
+    jobs = FEW + 1
+    store.runs.add_jobs(run.id, range(jobs))
     broker, publish, stop = Broker(app), Broker.publish, threading.Event()
     with scheduling(store, run, app):
-        wait_until(counted(store, run, JobState.QUEUED, 1001), "all jobs to be queued")
+        wait_until(counted(store, run, JobState.QUEUED, jobs), "all jobs to be queued")
         wait_until(lambda: broker.remembers(run), "the mark")
     client.flushall()
 
@@ -257,11 +270,11 @@ def test_publishing_again_that_was_broken_off_is_not_held_to_be_done(
     with monkeypatch.context() as patched:
         patched.setattr(Broker, "publish", stop_after)
         assert not scheduler(store, run, app).run(stop)
-    assert broker.waiting() == 1000
+    assert broker.waiting() == FEW
     assert not broker.remembers(run)
     with scheduling(store, run, app):
         wait_until(lambda: broker.remembers(run), "the mark to be there again")
-    assert {index for _, index in taken(app)} == set(range(1001))
+    assert {index for _, index in taken(app)} == set(range(jobs))
 
 
 def test_paused_run_is_not_published(store, run, app) -> None:

@@ -35,7 +35,7 @@ def shared_folder(factory: pytest.TempPathFactory, name: str) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Be the only test process in the block."""
+    """Let one test process at a time run the block."""
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

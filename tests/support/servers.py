@@ -22,7 +22,7 @@ import psycopg
 import redis
 
 START_TIMEOUT_S = 60
-POLL_S = 0.05
+POLL_S = 0.1
 POSTGRES_PORT = 5432  # in a folder of our own it only names the socket
 PRODUCTION_CONNECTIONS = 1200
 _PASSWORD = "password"

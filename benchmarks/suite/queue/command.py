@@ -26,7 +26,7 @@ _PAUSE_S: Final = number(float, _SHORTEST_S, _DAY_S)
 class QueueOptions(Options):
     """How large the measurements of the queue are."""
 
-    jobs: int = option(SPACE_SIZE, "Jobs of enqueue and soak.", number(int, 1, SPACE_SIZE))
+    jobs: int = option(SPACE_SIZE, "Jobs in the store, of all parts.", number(int, 1, SPACE_SIZE))
     fleets: Sequence[int] = option((100, 300, 1000), "Numbers of workers of scale.", _FLEETS)
     seconds: float = option(30.0, "How long scale measures a fleet.", number(float, 1, _DAY_S))
     workers: int = option(4, "Workers of soak.", number(int, 1))
@@ -36,11 +36,10 @@ class QueueOptions(Options):
 
     def __post_init__(self) -> None:
         needed = scale.jobs_needed(self.fleets, self.seconds)
-        if "scale" in (self.parts or USUAL_PARTS) and needed > SPACE_SIZE:
+        if "scale" in (self.parts or USUAL_PARTS) and needed > self.jobs:
             raise ValueError(
                 f"--seconds: {self.seconds:g} s of {sum(self.fleets):,} workers may take "
-                f"{needed:,} jobs: at most {SPACE_SIZE:,} are there; give fewer seconds or "
-                "smaller fleets"
+                f"{needed:,} jobs: {self.jobs:,} are there; give fewer seconds or smaller fleets"
             )
 
 
@@ -49,7 +48,7 @@ BENCHMARK: Final = Benchmark(
     options=QueueOptions,
     parts={
         "enqueue": lambda told: enqueue.measure(told.jobs),
-        "scale": lambda told: scale.measure(told.fleets, told.seconds),
+        "scale": lambda told: scale.measure(told.jobs, told.fleets, told.seconds),
         "soak": lambda told: soak.measure(
             told.jobs, told.workers, told.seed, told.fault_every, told.faults
         ),

@@ -25,7 +25,6 @@ from benchmarks.suite.report.benchmark import Found
 from benchmarks.suite.report.row import Row
 from blox_core.recipe import preset
 from blox_core.simulation import SIMULATED
-from blox_core.space import SPACE_SIZE
 from blox_store.store import JobState, Lease, Run, Store
 from tests.support.results import claimed, made_up_run
 from tests.support.servers import Server, production_postgres
@@ -84,11 +83,11 @@ def jobs_needed(fleets: Sequence[int], seconds: float) -> int:
     return 1 + sum(fleets) * fleet.jobs_of_a_worker(_WARM_UP_S + seconds)
 
 
-def measure(fleets: Sequence[int], seconds: float) -> Found:
-    """Measure fleets of these sizes for so long each; return the rows."""
+def measure(jobs: int, fleets: Sequence[int], seconds: float) -> Found:
+    """Measure fleets of these sizes for so long each, on a run of so many jobs; return the rows."""
     with production_postgres() as (server, url), Store(url, migrate=True) as store:
-        run = made_up_run(store, preset("cifar100"), indices=range(SPACE_SIZE), trainer=SIMULATED)
-        store.jobs.mark_queued(run.id, range(SPACE_SIZE))
+        run = made_up_run(store, preset("cifar100"), indices=range(jobs), trainer=SIMULATED)
+        store.jobs.mark_queued(run.id, range(jobs))
         first_index = 0
         measured = []
         for size in fleets:

@@ -42,7 +42,7 @@ def said_in_an_outage(cluster: Cluster, run: Run, outage: Callable[[Cluster], No
 
 @pytest.mark.slow
 def test_redis_hangs_is_away_and_refuses_writes(cluster: Cluster) -> None:
-    quick, run = cluster.make_run(200, epochs=1), cluster.make_run(0, epochs=100, seed=SEED + 1)
+    quick, run = cluster.make_run(80, epochs=1), cluster.make_run(0, epochs=100, seed=SEED + 1)
     settings = IMPATIENT | {"BLOX_SIMULATED_EPOCH_S": "0.03"}
     processes = [
         cluster.scheduler(quick, stays=True, **settings),
@@ -74,7 +74,7 @@ def test_redis_hangs_is_away_and_refuses_writes(cluster: Cluster) -> None:
 def it_hangs_for_moments_and_leaves_no_worker_idle(cluster: Cluster, run: Run) -> None:
     """Freeze Redis three times, each time until an acknowledgement times out on its connection."""
     for hung in range(1, 4):
-        done = 40 * hung
+        done = 16 * hung
         cluster.wait(lambda done=done: count_done(cluster, run) >= done, f"{done} results")
         listened = cluster.listen()
         faults.freeze_redis(cluster)

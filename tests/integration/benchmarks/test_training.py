@@ -50,15 +50,15 @@ def rows_of(document: dict[str, Any], part: str) -> list[dict[str, Any]]:
     return [row for row in document["rows"] if row["part"] == part]
 
 
-@pytest.mark.slow  # two processes with torch
-def test_augmentation_steps_and_checkpoints_are_measured_without_other_packages(
-    tmp_path: Path,
-) -> None:
-    document, table = measured("augmentation step checkpoint --workers 1", tmp_path)
+@pytest.mark.slow  # three processes with torch
+def test_all_parts_are_measured_without_other_packages(tmp_path: Path) -> None:
+    few = "--workers 1 --sample 1 --share 0.00001 --jobs 1"
+    document, table = measured(f"augmentation step models jobs checkpoint {few}", tmp_path)
     assert document["machine"]["torch"] == torch.__version__
-    assert all(len(row["runs"]) == 2 for row in document["rows"])
     assert "images/s" in table
-    augmentation = rows_of(document, "augmentation")
+    augmentation, steps, models, jobs, checkpoint = (
+        rows_of(document, part) for part in ("augmentation", "step", "models", "jobs", "checkpoint")
+    )
     assert [row["name"] for row in augmentation] == [
         "ours",
         "torchvision, one by one",
@@ -67,14 +67,28 @@ def test_augmentation_steps_and_checkpoints_are_measured_without_other_packages(
         "ours : torchvision, DataLoader, 1 workers",
     ]
     assert [row["at_least"] for row in augmentation] == [None] * 4 + [10]
-    steps = rows_of(document, "step")
     assert [(row["name"], row["unit"]) for row in steps] == [
         ("reference, eager fp32", "ms"),
         ("ours, eager", "ms"),
         ("ours, eager : reference", "x"),
     ]
-    assert all(value > 0 for row in (*augmentation, *steps) for value in row["runs"])
-    checkpoint = rows_of(document, "checkpoint")
+    assert [(row["name"], row["unit"]) for row in models] == [
+        ("ours, a model", "s"),
+        ("ours", "models/hour"),
+        ("ours, all models", "hours"),
+        ("ours, peak memory", "GiB"),
+        ("reference, a model", "s"),
+        ("reference", "models/hour"),
+        ("reference, all models", "hours"),
+        ("ours : reference, models/hour", "x"),
+    ]
+    assert [(row["name"], row["unit"]) for row in jobs] == [
+        ("1 at a time", "models/hour"),
+        ("1 at a time, all models", "hours"),
+        ("1 at a time, peak memory", "GiB"),
+    ]
+    timed = (*augmentation, *steps, *models, *jobs)
+    assert all(value > 0 for row in timed for value in row["runs"])
     assert [row["name"] for row in checkpoint] == [
         "epoch of 8 images beside a checkpoint",
         "epoch of 8 images alone",
@@ -84,23 +98,5 @@ def test_augmentation_steps_and_checkpoints_are_measured_without_other_packages(
         "written at once, of 45,000 images",
     ]
     assert [row["at_most"] for row in checkpoint] == [None] * 4 + [2, None]
-
-
-@pytest.mark.slow  # two of the processes that it starts load torch each
-def test_models_and_jobs_are_measured_without_other_packages(tmp_path: Path) -> None:
-    few = "--sample 1 --share 0.00001 --jobs 1 --workers 0"
-    document, _ = measured(f"models jobs {few}", tmp_path)
-    assert [(row["part"], row["name"], row["unit"]) for row in document["rows"]] == [
-        ("models", "ours, a model", "s"),
-        ("models", "ours", "models/hour"),
-        ("models", "ours, all models", "hours"),
-        ("models", "ours, peak memory", "GiB"),
-        ("models", "reference, a model", "s"),
-        ("models", "reference", "models/hour"),
-        ("models", "reference, all models", "hours"),
-        ("models", "ours : reference, models/hour", "x"),
-        ("jobs", "1 at a time", "models/hour"),
-        ("jobs", "1 at a time, all models", "hours"),
-        ("jobs", "1 at a time, peak memory", "GiB"),
-    ]
-    assert all(value > 0 for row in document["rows"] for value in row["runs"])
+    several = (*augmentation, *steps, *checkpoint)
+    assert all(len(row["runs"]) == 2 for row in several)

@@ -59,12 +59,12 @@ def ours(recipe: Recipe, images: Images, ops: list[int], negative: list[bool]) -
     return done
 
 
-def few_and_all(few: int) -> pytest.MarkDecorator:
-    """Take one of so many cases, and each of them where tests may take long."""
-    return pytest.mark.parametrize("every", [few, pytest.param(1, marks=pytest.mark.slow)])
+def few_and_many(few: int, many: int = 1) -> pytest.MarkDecorator:
+    """Take one of `few` cases, and one of `many`, or each of them, where tests may take long."""
+    return pytest.mark.parametrize("every", [few, pytest.param(many, marks=pytest.mark.slow)])
 
 
-@few_and_all(17)
+@few_and_many(17, 3)
 @pytest.mark.parametrize("magnitude", MAGNITUDES)
 @pytest.mark.parametrize("side", [8, 11, 32])
 def test_every_variant_is_torchvisions(side: int, magnitude: str, every: int) -> None:
@@ -76,7 +76,7 @@ def test_every_variant_is_torchvisions(side: int, magnitude: str, every: int) ->
         assert np.array_equal(ours(recipe, images, [op], [negative]), expected), (op, negative)
 
 
-@few_and_all(4)
+@few_and_many(4)
 def test_every_pair_of_variants_is_torchvisions(every: int) -> None:
     recipe = replace(ONE_OP, randaugment_ops=2)
     images = pictures(32)[::30]
@@ -113,7 +113,7 @@ def test_blend_of_all_pairs_of_bytes(factor: float) -> None:
     assert np.array_equal(blended.numpy(), np.asarray(expected))
 
 
-@few_and_all(29)
+@few_and_many(29)
 def test_auto_contrast_of_all_ranges(every: int) -> None:
     """All levels of each range from low to high, three ranges an image."""
     level = np.arange(256)
