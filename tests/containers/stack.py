@@ -9,10 +9,11 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.support.servers import wait_until
+from tests.support import servers
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 900
@@ -38,6 +39,7 @@ SMALL_RUN = {
     "OMP_NUM_THREADS": "1",
 }
 
+wait_until = partial(servers.wait_until, every_s=1)  # a look starts commands of Docker's
 
 RAN: list[str] = []  # every line that tests have run
 

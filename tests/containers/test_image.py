@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.stack import COMMIT, PROJECT, ROOT, Stack
-from tests.support.servers import wait_until
+from tests.containers.stack import COMMIT, PROJECT, ROOT, Stack, wait_until
 
 RUN = "docker run --rm --read-only --tmpfs /tmp --cap-drop ALL --network none"
 

@@ -14,9 +14,8 @@ from datetime import datetime
 import pytest
 
 import blox
-from tests.containers.stack import IMAGE, INDICES, PROJECT, Stack, copied_checkout
+from tests.containers.stack import IMAGE, INDICES, PROJECT, Stack, copied_checkout, wait_until
 from tests.support.certificates import made_certificate
-from tests.support.servers import wait_until
 
 LONG_RUNNING = ["redis", "postgres", "scheduler", "worker", "flower"]
 JOBS = len(INDICES)

@@ -30,14 +30,16 @@ _WITH_PASSWORD = "postgresql://postgres:{}@127.0.0.1:{}/postgres"
 _ACCESS_BY_PASSWORD = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
+def wait_until(
+    condition: Callable[[], bool], what: str, timeout_s: float = 60, *, every_s: float = POLL_S
+) -> None:
     """Return once the condition holds; fail with `what` was waited for after the timeout."""
     deadline = time.monotonic() + timeout_s
     pause = threading.Event()
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout_s} s in vain for {what}")
-        pause.wait(POLL_S)
+        pause.wait(every_s)
 
 
 class Server:
