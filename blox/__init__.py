@@ -9,7 +9,7 @@
 
 from typing import Any
 
-from blox import dataset, graph_utils, io, search_space
+from blox import dataset, graph_utils, io, search_space, utils
 from blox.dataset import (
     BenchmarkingDataset,
     Budget,
@@ -30,6 +30,7 @@ __all__ = [
     "graph_utils",
     "io",
     "search_space",
+    "utils",
 ]
 
 

@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from blox_core.errors import BloxError
+from blox_core.home import expanded
 from blox_store.exit_codes import FAILURE, INTERRUPTED, SUCCESS, USAGE
+
+
+class HomePath(click.Path):
+    """A path; `~` is the home folder also where no shell has said so, as in `--out=~/release`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what `click.Path` makes of it."""
+        return super().convert(str(expanded(value)), param, ctx)
 
 
 def run(command: click.Command, program: str, arguments: Sequence[str] | None = None) -> int:

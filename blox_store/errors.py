@@ -59,8 +59,11 @@ class ReleaseError(BloxError, RuntimeError):
     """Something about a release."""
 
 
-class ReleaseMissing(ReleaseError, FileNotFoundError):
-    """A release folder, or a file, seed or device in it, that is not there."""
+class ReleaseMissing(ReleaseError, FileNotFoundError, ValueError):
+    """A release folder, or a file, seed or device in it, that is not there.
+
+    It is a ValueError because the published package raises that.
+    """
 
     def __str__(self) -> str:
         return str(self.args[0])

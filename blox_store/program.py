@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Final
 
 from blox_store.exit_codes import FAILURE, INTERRUPTED
+from blox_store.plain_output import show_all_in_ascii_if_needed
 
 _OUR_PACKAGES: Final = ("blox", "blox_core", "blox_store", "blox_worker")
 
@@ -18,6 +19,7 @@ def launch(module: str, *, program: str, extra: str, arguments: Sequence[str] | 
     Where a dependency is missing, one line on standard error names the pip extra that has it.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    show_all_in_ascii_if_needed()
     try:
         command = import_module(module).command
         command_line = import_module("blox_store.command_line")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, PositiveInt, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from blox_core.home import expanded
 from blox_core.space.index_spans import parse_indices
 from blox_store.settings import BloxSettings
 
@@ -21,6 +22,9 @@ _HOST_AND_PORT: Final = re.compile(r"(?P<host>[\w.-]+|\[[\w.:%]+\]):(?P<port>[0-
 _MAX_PORT: Final = 65_535
 
 
+Folder = Annotated[Path, AfterValidator(expanded)]  # no shell has expanded what is in a .env file
+
+
 class WorkerSettings(BloxSettings):
     """Where a worker finds its data, how it holds its jobs, and when it is given up.
 
@@ -29,9 +33,9 @@ class WorkerSettings(BloxSettings):
     time between two checkpoints of a job; 0 makes one after every epoch.
     """
 
-    data_dir: Path = Path("data")
-    checkpoint_dir: Path = Path("checkpoints")
-    lock_dir: Path | None = None
+    data_dir: Folder = Path("data")
+    checkpoint_dir: Folder = Path("checkpoints")
+    lock_dir: Folder | None = None
     checkpoint_every_s: float = Field(default=60.0, ge=0, allow_inf_nan=False)
     lease_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     heartbeat_s: float = Field(default=10.0, gt=0, allow_inf_nan=False)

@@ -37,7 +37,7 @@ class Recipe(Record, noun="recipe", error=RecipeError):
     split_seed: Annotated[int, int_from(0, below=SEED_LIMIT)]
     resolution: Resolution
     mean: Annotated[PerColour, three_floats("from 0 to 1", lambda x: 0 <= x <= 1)]
-    std: Annotated[PerColour, three_floats("above 0", lambda x: x > 0)]
+    std: Annotated[PerColour, three_floats("above 0, at most 1", lambda x: 0 < x <= 1)]
 
     stem_channels: StemChannels
 

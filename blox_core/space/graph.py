@@ -68,15 +68,24 @@ def model_graph(cells: Iterable[Cell]) -> Graph:
 
 def minimal(graph: Graph) -> Graph | None:
     """Return the graph without vertices off every path from input to output, None without a path."""
-    last = len(graph.labels) - 1
-    alive = _reached(graph.successors, 0) & _reached(graph.predecessors(), last)
-    if not alive:
+    kept = sorted(_alive(graph))
+    if not kept:
         return None
-    kept = sorted(alive)
     number = {vertex: new for new, vertex in enumerate(kept)}
     return Graph(
         tuple(graph.labels[vertex] for vertex in kept),
         tuple(tuple(number[s] for s in graph.successors[v] if s in number) for v in kept),
+    )
+
+
+def without_dead_edges(graph: Graph) -> Graph | None:
+    """Return the graph in which vertices off every path have no edge, None without a path."""
+    alive = _alive(graph)
+    if not alive:
+        return None
+    edges = enumerate(graph.successors)
+    return Graph(
+        graph.labels, tuple(tuple(s for s in ends if {v, s} <= alive) for v, ends in edges)
     )
 
 
@@ -96,6 +105,12 @@ def graph_hash(graph: Graph) -> str:
             for v, (own, successors) in enumerate(zip(digests, graph.successors, strict=True))
         ]
     return _md5(str(sorted(digests)))
+
+
+def _alive(graph: Graph) -> set[int]:
+    """Return the vertices on paths from input to output."""
+    last = len(graph.labels) - 1
+    return _reached(graph.successors, 0) & _reached(graph.predecessors(), last)
 
 
 def _reached(neighbours: Sequence[Sequence[int]], start: int) -> set[int]:

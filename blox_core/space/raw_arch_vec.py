@@ -33,12 +33,12 @@ def arch_vec_of(cells: Iterable[Cell]) -> ArchVec:
     return [[[op1], list(rest)] for op1, *rest in cells]
 
 
-def arch_vec_to_names(arch_vec: Sequence[Any]) -> list[Any]:
+def arch_vec_to_names(arch_vec: Sequence[Any], ops: Sequence[str] | None = None) -> list[Any]:
     """Return a raw arch vector with the name of each op in place of its number.
 
-    Raises ArchitectureError for what is no arch vector.
+    `ops` and errors as of `raw_cells_of`.
     """
-    cells = raw_architecture(arch_vec)
+    cells = raw_cells_of(arch_vec, ops)
     return [[[OPS[op1]], [OPS[op2], *flags]] for op1, op2, *flags in cells]
 
 

@@ -29,6 +29,9 @@ from blox_core.space.graph import graph_hash, minimal
 from blox_core.space.graph_matrix import graph_of
 
 Arch: TypeAlias = Any
+# What a type checker can tell apart; anything else that the table above lists is taken, too.
+OneArch: TypeAlias = int | np.integer[Any] | str | Sequence[Sequence[Sequence[int]]]
+Archs: TypeAlias = NDArray[Any] | range | list[Any] | tuple[Any, ...]
 Indices: TypeAlias = NDArray[np.intp]
 
 _NESTS = (list, tuple)

@@ -16,24 +16,39 @@ Devices: TypeAlias = bool | str | Sequence[str] | None
 
 
 class BenchmarkingDataset(FileGroup[LazyFile]):
-    """The latencies of one or more files, each of one device."""
+    """The latencies of one or more files, each of one device, in milliseconds a batch.
+
+    A device's protocol, in the manifest of the release, says how many images are in a batch.
+    """
 
     dataset_type = "benchmarking"
     named_by: ClassVar[str | None] = "device"
 
-    def __init__(self, files: Paths, validate_data: bool = True) -> None:
-        super().__init__(map(LazyFile, path_list(files)), validate_data)
+    def __init__(self, dataset_files: Paths, validate_data: bool = True) -> None:
+        super().__init__(map(LazyFile, path_list(dataset_files)), validate_data)
 
     @property
     def devices(self) -> list[str]:
         """The names of the devices, in the order of the files given."""
         return list(self.files)
 
+    @property
+    def predicted(self) -> dict[str, int]:
+        """The number of latencies that were predicted, not measured, by device; those that have any.
+
+        `manifest.json` says which ones they are.
+        """
+        counts = {
+            device: int(file.header.get("predicted", 0)) for device, file in self.files.items()
+        }
+        return {device: count for device, count in counts.items() if count}
+
     def latency(
         self, arch: Arch, devices: Devices = None, return_dict: bool = False
     ) -> list[Any] | dict[str, Any] | None:
         """Return `[[latency], …]` in the order of the devices, or device → `{'latency': …}`.
 
+        Latencies are in milliseconds for a batch of the device's protocol.
         None where no device has the architecture, in place of a device's entry where only that one
         has not. For many architectures: an array (n,) for each device, NotInRelease if one is
         absent.

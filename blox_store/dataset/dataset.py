@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blox_core.space import Architecture
-from blox_store.dataset.arch_argument import Arch, index_of_graph, resolve, resolve_one
+from blox_store.dataset.arch_argument import (
+    Arch,
+    Archs,
+    OneArch,
+    index_of_graph,
+    resolve,
+    resolve_one,
+)
 from blox_store.dataset.benchmarking import LATENCY, BenchmarkingDataset, Devices
 from blox_store.dataset.budget import Budget, Simulated, checked_budget
 from blox_store.dataset.env_info import EnvInfoDataset
 from blox_store.dataset.file_group import FileGroup, Paths, Record, listed, path_list
-from blox_store.dataset.lazy_file import HASH, LazyFile
+from blox_store.dataset.lazy_file import ABSENT, HASH, LazyFile
 from blox_store.dataset.queries.arrow_table import arrow_table, chosen_sources, joined, pandas_frame
 from blox_store.dataset.queries.metrics import TrainingMetrics
 from blox_store.dataset.ranking import Ranked, checked_count, checked_query, ranked
@@ -25,7 +32,8 @@ from blox_store.errors import NotInRelease, QueryError
 if TYPE_CHECKING:
     import pyarrow
 
-Int: TypeAlias = int | NDArray[np.integer[Any]] | None
+Integers: TypeAlias = NDArray[np.integer[Any]]
+Int: TypeAlias = int | Integers | None
 G = TypeVar("G", bound=FileGroup[Any])
 
 
@@ -36,7 +44,10 @@ class Dataset(TrainingMetrics):
     Headers are read and compared at once; the rows of a file are decoded by the first query that
     needs them, or all of them by `load`. With `validate_data` that also checks that all training
     files hold the same architectures. `rng` (a generator or its seed) draws the seed of queries
-    with `seed=None` where several seeds are loaded.
+    with `seed=None` where several seeds are loaded, else Python's `random`.
+
+    A pickle of it holds the paths of its files and what they have to hold: whoever reads it, on
+    another node too, opens the files there again.
 
     Raises ReleaseMissing, ReleaseCorrupt and ReleaseMismatch about the files; queries raise
     QueryError for what the loaded files cannot answer.
@@ -103,17 +114,17 @@ class Dataset(TrainingMetrics):
     @property
     def ops(self) -> list[str]:
         """The names of the ops, by the numbers in arch vectors."""
-        return list(self._base.header["search_space"]["ops"])
+        return self._base.ops
 
     @property
     def nodes(self) -> int:
         """The number of nodes in a cell."""
-        return int(self._base.header["search_space"]["nodes"])
+        return self._base.nodes
 
     @property
     def stages(self) -> int:
         """The number of stages."""
-        return int(self._base.header["search_space"]["stages"])
+        return self._base.stages
 
     @property
     def devices(self) -> list[str]:
@@ -121,8 +132,17 @@ class Dataset(TrainingMetrics):
         return [] if self.bench_info is None else self.bench_info.devices
 
     @property
+    def predicted(self) -> dict[str, int]:
+        """The number of latencies that were predicted, not measured, by device."""
+        return {} if self.bench_info is None else self.bench_info.predicted
+
+    @property
     def indices(self) -> NDArray[np.int64]:
-        """The arch indices of all architectures of the release, in the file's order."""
+        """The arch indices of all architectures of the release.
+
+        They are in the order of the rows of the first base file, as iteration and tables have them;
+        where seeds hold different architectures, those of further files follow.
+        """
         return self._base.indices
 
     def load(self) -> None:
@@ -132,12 +152,23 @@ class Dataset(TrainingMetrics):
             if part is not None:
                 part.load()
 
+    @overload
+    def params(self, arch: OneArch) -> int | None: ...
+    @overload
+    def params(self, arch: Archs) -> Integers: ...
     def params(self, arch: Arch) -> Int:
         """Return the number of parameters, None where absent; of many an array (n,)."""
         return self._static().params(arch)
 
+    @overload
+    def flops(self, arch: OneArch) -> int | None: ...
+    @overload
+    def flops(self, arch: Archs) -> Integers: ...
     def flops(self, arch: Arch) -> Int:
-        """Return the FLOPs of one image, None where absent; of many an array (n,)."""
+        """Return the FLOPs of one image, None where absent; of many an array (n,).
+
+        They are multiply-accumulate operations, as ptflops counts them.
+        """
         return self._static().flops(arch)
 
     def arch_vec(self, arch: Arch) -> list[Any] | None:
@@ -147,9 +178,29 @@ class Dataset(TrainingMetrics):
     def latency(
         self, arch: Arch, devices: Devices = None, return_dict: bool = False
     ) -> list[Any] | dict[str, Any] | None:
-        """Return the latencies by device, see `BenchmarkingDataset.latency`."""
+        """Return the latencies by device in milliseconds a batch, see `BenchmarkingDataset.latency`."""
         return self._benchmarks().latency(arch, devices, return_dict)
 
+    @overload
+    def full_info(
+        self,
+        arch: OneArch,
+        seed: int | None = ...,
+        devices: Devices = ...,
+        include_static_info: bool | None = ...,
+        include_env_info: bool | None = ...,
+        return_dict: Literal[True] = ...,
+    ) -> dict[str, Any] | None: ...
+    @overload
+    def full_info(
+        self,
+        arch: Arch,
+        seed: int | None = ...,
+        devices: Devices = ...,
+        include_static_info: bool | None = ...,
+        include_env_info: bool | None = ...,
+        return_dict: bool = ...,
+    ) -> Any: ...
     def full_info(
         self,
         arch: Arch,
@@ -171,14 +222,23 @@ class Dataset(TrainingMetrics):
             return [self.full_info(one, *options) for one in index.tolist()]
         return self._info(index, *options)
 
-    def full_info_by_graph(self, graph: Any, *args: Any, **kwargs: Any) -> Any:
+    def full_info_by_graph(
+        self,
+        graph: Any,
+        seed: int | None = None,
+        devices: Devices = None,
+        include_static_info: bool | None = None,
+        include_env_info: bool | None = None,
+        return_dict: bool = True,
+    ) -> Any:
         """Return `full_info` of the architecture that has a graph, None if there is none.
 
         `graph` is what `get_model_graph` returns, or its first element; the other arguments are
         those of `full_info`. Raises ArchitectureError for what is no graph.
         """
         index = index_of_graph(graph)
-        return None if index is None else self.full_info(index, *args, **kwargs)
+        options = (seed, devices, include_static_info, include_env_info, return_dict)
+        return None if index is None else self.full_info(index, *options)
 
     def best(self, k: int, by: str = "val_acc", **options: Any) -> Ranked:
         """Return the arch indices and values of the k best architectures, the best one first.
@@ -226,15 +286,13 @@ class Dataset(TrainingMetrics):
 
         `arch_index`, `model_hash` and `seed` are followed by the columns of all loaded files, those
         of latencies as `latency_DEVICE`, or by those that `columns` names; rows are in order of the
-        seeds (all, or the one given) and of arch indices. Curves are lists of fixed size; a value
+        seeds (all, or the one given), and for each in that of `indices`. Curves are lists of fixed size; a value
         is null where its file leaves the architecture out. Raises ExtraMissing without pyarrow,
         QueryError for unknown columns and seeds.
         """
         seeds = self.seeds if seed is None else [self._training.checked_seed(seed)]
         return joined(
-            arrow_table(
-                self._base.files[one].indices, one, chosen_sources(self._sources(one), columns)
-            )
+            arrow_table(self._indices_of(one), one, chosen_sources(self._sources(one), columns))
             for one in seeds
         )
 
@@ -244,6 +302,12 @@ class Dataset(TrainingMetrics):
         Raises ExtraMissing without pandas or pyarrow.
         """
         return pandas_frame(self.to_arrow(columns, seed))
+
+    def _indices_of(self, seed: int) -> NDArray[np.int64]:
+        """Return the architectures of a seed in the order of `indices`."""
+        indices = self.indices
+        there: NDArray[np.int64] = indices[self._base.files[seed].row_of[indices] != ABSENT]
+        return there
 
     def _indices_with(self, query: str, options: Mapping[str, Any]) -> NDArray[np.int64]:
         """Return the architectures that a query gives numbers of, with these options."""
@@ -325,6 +389,7 @@ class Dataset(TrainingMetrics):
             "static info": self.static_info is not None,
             "environments": self.env_info is not None,
             f"latencies on {self.devices}": self.devices,
+            f"predicted latencies {self.predicted}": self.predicted,
             "SIMULATED figures": self.is_simulated,
         }
         return f"<Dataset: {', '.join(fact for fact, holds in facts.items() if holds)}>"
@@ -337,7 +402,7 @@ class Dataset(TrainingMetrics):
         return len(self._base)
 
     def __iter__(self) -> Iterator[list[Any]]:
-        return (self[index] for index in self._base.first.indices)
+        return (self[index] for index in self.indices)
 
     def __getitem__(self, arch: Arch) -> list[Any]:
         """Return `[model_hash, training rows by seed, static rows, latency rows, env rows]`.

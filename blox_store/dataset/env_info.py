@@ -17,8 +17,8 @@ class EnvInfoDataset(FileGroup[LazyFile]):
     dataset_type = "env"
     named_by: ClassVar[str | None] = "seed"
 
-    def __init__(self, files: Paths, validate_data: bool = True) -> None:
-        super().__init__(map(LazyFile, path_list(files)), validate_data)
+    def __init__(self, dataset_files: Paths, validate_data: bool = True) -> None:
+        super().__init__(map(LazyFile, path_list(dataset_files)), validate_data)
 
     @property
     def seeds(self) -> list[int]:

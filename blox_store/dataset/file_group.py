@@ -56,15 +56,21 @@ def check_same_headers(files: Sequence[LazyFile], apart_from: frozenset[str]) ->
 class FileGroup(Generic[F]):
     """The files of one kind, in the order given; one file is opened for each key.
 
+    Its architectures are those of the first file, followed by those that others have besides;
+    `alike` files have the same ones, so that only one has to be decoded.
     Headers are compared when it is made (`validate_data`). Raises ReleaseMismatch for a file of
     another kind, for two with the same key and for different headers.
     """
 
     dataset_type: ClassVar[str]
     named_by: ClassVar[str | None] = None
+    _alike = True  # as in pickles of earlier versions
 
-    def __init__(self, files: Iterable[F], validate_data: bool = True) -> None:
+    def __init__(
+        self, files: Iterable[F], validate_data: bool = True, *, alike: bool = False
+    ) -> None:
         self.files: dict[Any, F] = {}
+        self._alike = alike
         for file in files:
             self._add(file)
         if not self.files:
@@ -88,7 +94,7 @@ class FileGroup(Generic[F]):
 
     @property
     def first(self) -> F:
-        """The file that was given first; its architectures and their order are the group's."""
+        """The file that was given first."""
         return next(iter(self.files.values()))
 
     @property
@@ -112,9 +118,34 @@ class FileGroup(Generic[F]):
         return list(self.header["search_space"]["shape"])
 
     @property
+    def ops(self) -> list[str]:
+        """The names of the ops, by the numbers in arch vectors."""
+        return list(self.first.header["search_space"]["ops"])
+
+    @property
+    def nodes(self) -> int:
+        """The number of nodes in a cell."""
+        return int(self.first.header["search_space"]["nodes"])
+
+    @property
+    def stages(self) -> int:
+        """The number of stages."""
+        return int(self.first.header["search_space"]["stages"])
+
+    @property
     def indices(self) -> NDArray[np.int64]:
-        """The arch indices of all rows, in the file's order."""
-        return self.first.indices.astype(np.int64)
+        """The arch indices of all architectures, in the order of the rows."""
+        found = [file.indices for file in self._differing]
+        if len(found) == 1:
+            return found[0].astype(np.int64)
+        joined = np.concatenate(found)
+        _, first_at = np.unique(joined, return_index=True)
+        return joined[np.sort(first_at)].astype(np.int64)
+
+    @property
+    def _differing(self) -> list[F]:
+        """The files that may hold different architectures."""
+        return [self.first] if self._alike else list(self.files.values())
 
     def load(self) -> None:
         """Decode every file now."""
@@ -126,17 +157,18 @@ class FileGroup(Generic[F]):
         return [listed(file.record(index)) for file in self.files.values()]
 
     def __contains__(self, arch: Arch) -> bool:
-        """Whether the first file has one architecture; what denotes none is in no file."""
+        """Whether a file has one architecture; what denotes none is in no file."""
         try:
-            return self.first.rows(resolve_one(arch)) is not None
+            index = resolve_one(arch)
+            return any(file.has(index) for file in self._differing)
         except (ArchitectureError, UnknownArchitecture):
             return False
 
     def __len__(self) -> int:
-        return len(self.first.indices)
+        return len(self.indices)
 
     def __iter__(self) -> Iterator[list[Any]]:
-        return (self[index] for index in self.first.indices)
+        return (self[index] for index in self.indices)
 
     def __getitem__(self, arch: Arch) -> list[Any]:
         """Return `[model_hash, row of each file]`; raise NotInRelease for an absent one."""

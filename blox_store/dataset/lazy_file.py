@@ -11,12 +11,14 @@ from typing import Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from blox_core.home import expanded
 from blox_core.space import SPACE_SIZE, indices_of_digests
 from blox_store.dataset.arch_argument import Indices
 from blox_store.errors import NotInRelease, ReleaseCorrupt, ReleaseMismatch
 from blox_store.release.columns import Column, HashColumn, IntColumn, NumberColumn
 from blox_store.release.reader import read_header, read_table
 from blox_store.release.table import Table
+from blox_store.release_folder.manifest import sha256_of
 
 ABSENT: Final = -1
 HASH: Final = "model_hash"
@@ -59,18 +61,45 @@ class LazyFile:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path).absolute()  # the process may change its directory before it decodes
-        self._opened = _stamp(self.path)
-        self.header: Mapping[str, Any] = read_header(self.path)
+        self._open(expanded(path).absolute())  # the process may change its directory
+
+    def _open(self, path: Path, sha256: str | None = None) -> None:
+        self.path = path
+        self._opened = _stamp(path)
+        self._sha256 = sha256
+        self._is_of_a_pickle = sha256 is not None
+        self.header: Mapping[str, Any] = read_header(path)
         self._by_index: dict[str | tuple[str, bool], list[Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return where the file lies and the digest of what it holds, however much is decoded."""
+        self._check_unchanged()
+        if self._sha256 is None:
+            self._sha256 = sha256_of(self.path)
+        return {"path": self.path, "sha256": self._sha256}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the file again; what it holds is compared once it is decoded."""
+        if "sha256" in state:
+            self._open(state["path"], state["sha256"])
+        else:  # an earlier version's, with all that was decoded
+            vars(self).update(state, _sha256=None, _is_of_a_pickle=False)
+
+    def _check_unchanged(self) -> None:
+        if _stamp(self.path) != self._opened:
+            raise ReleaseMismatch(
+                f"{self.path} is not the file any more that was opened: open the release again, or, "
+                "to query it alone, decode all of it at once by load()"
+            )
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
         """The columns by name, `model_hash` first."""
-        if _stamp(self.path) != self._opened:
+        self._check_unchanged()
+        if self._is_of_a_pickle and sha256_of(self.path) != self._sha256:
             raise ReleaseMismatch(
-                f"{self.path} is not the file any more that was opened: open the release again, or "
-                "decode all of it at once by load()"
+                f"{self.path} does not hold what it held where the data set was pickled: it must be "
+                "the same release, whose files 'python -m blox_store.verify' compares"
             )
         return table_of(self.path).columns
 

@@ -18,15 +18,18 @@ class StaticInfoDataset(FileGroup[LazyFile]):
 
     dataset_type = "static"
 
-    def __init__(self, file: Paths) -> None:
-        super().__init__(map(LazyFile, path_list(file)))
+    def __init__(self, dataset_file: Paths) -> None:
+        super().__init__(map(LazyFile, path_list(dataset_file)))
 
     def params(self, arch: Arch) -> int | NDArray[np.integer[Any]] | None:
         """Return the number of parameters, None for an absent architecture; of many an array."""
         return self.first.integer("params", resolve(arch))
 
     def flops(self, arch: Arch) -> int | NDArray[np.integer[Any]] | None:
-        """Return the FLOPs of one image (as ptflops counts), None where absent; of many an array."""
+        """Return the FLOPs of one image, None where absent; of many an array.
+
+        They are multiply-accumulate operations, as ptflops counts them.
+        """
         return self.first.integer("flops", resolve(arch))
 
     def arch_vec(self, arch: Arch) -> list[Any] | None:

@@ -32,8 +32,9 @@ class TrainingResults:
         architectures = SameArchitectures() if validate_data else None
         files = [TrainingFile(path, architectures) for path in paths]
         ext = [file for file in files if file.header.get("part") == EXT]
-        self.base = TrainingPart([file for file in files if file not in ext], validate_data)
-        self.ext = TrainingPart(ext, validate_data) if ext else None
+        base = [file for file in files if file not in ext]
+        self.base = TrainingPart(base, validate_data, alike=validate_data)
+        self.ext = TrainingPart(ext, validate_data, alike=validate_data) if ext else None
         self.seeds: list[int] = list(self.base.files)
         self._same_architectures = validate_data
         self.is_simulated = any((file.path.parent / SIMULATED_FILE).exists() for file in files)

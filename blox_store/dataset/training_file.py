@@ -30,6 +30,10 @@ class SameArchitectures:
     def __init__(self) -> None:
         self._first: tuple[LazyFile, NDArray[np.bool_]] | None = None
 
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Begin anew where a pickle is read: there nothing is decoded."""
+        return type(self), ()
+
     def check(self, file: LazyFile, row_of: NDArray[np.int32]) -> None:
         """Raise ReleaseMismatch unless the file has the architectures of those before it."""
         here = row_of != ABSENT
@@ -52,6 +56,14 @@ class TrainingFile(LazyFile):
         super().__init__(path)
         self._architectures = architectures
         self._curves: dict[tuple[str, bool], NumberColumn] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"architectures": self._architectures}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "architectures" in state:
+            self._architectures, self._curves = state["architectures"], {}
 
     @property
     def epochs(self) -> int:

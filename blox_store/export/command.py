@@ -30,7 +30,9 @@ def _formats(context: click.Context, option: click.Parameter, text: str) -> tupl
 
 
 @click.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option(
+    "--out", required=True, type=command_line.HomePath(path_type=Path), help="Folder to write to."
+)
 @click.option("--run", "run_id", type=int, help="Run to export, where several fit.")
 @click.option("--seed", type=int, help="Export the run of this seed.")
 @click.option(

@@ -15,7 +15,7 @@ from blox_store.store import Store
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=command_line.HomePath(path_type=Path))
 @click.option(
     "--recipe",
     "recipe_name",

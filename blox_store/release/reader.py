@@ -44,7 +44,7 @@ def read_table(path: Path, *, allow_pickle: bool = False) -> Table:
                 f"{path} is a pickle, and pickles are read only where asked for: read the .blox or "
                 ".csv file, or list 'pickle' in preferred_ext"
             )
-        return _table(header, file)
+        return read_payload(header, file)
 
 
 @contextmanager
@@ -73,7 +73,11 @@ def _header(file: BinaryIO) -> dict[str, Any]:
     return header
 
 
-def _table(header: Mapping[str, Any], file: BinaryIO) -> Table:
+def read_payload(header: Mapping[str, Any], file: BinaryIO) -> Table:
+    """Read what a file holds from its position on, where its header ends.
+
+    Raises `ReleaseCorrupt`, and `NotEncodable` for values that no file of this header has.
+    """
     match header["format"]:
         case "csv":
             return table_of_blocks(header, csv_payload.read_rows(file, header))

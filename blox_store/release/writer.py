@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from blox_core.atomic_file import replace_file
 from blox_core.errors import BloxError
 from blox_store.errors import NotEncodable, ReleaseError
 from blox_store.release.formats import blox_payload, csv_payload, parquet_payload, pickle_payload
-from blox_store.release.header import FORMAT_KEYS, join_header
+from blox_store.release.header import FORMAT_KEYS, join_header, split_header
 from blox_store.release.summary import TableSummary
 from blox_store.release.table import Table
 
@@ -38,6 +38,15 @@ def write_blocks(path: Path, format: str, summary: TableSummary, blocks: Iterabl
         raise
     except OSError as error:
         raise ReleaseError(f"cannot write {path}: {error.strerror}") from error
+
+
+def encoded(table: Table) -> tuple[dict[str, Any], bytes]:
+    """Return the header and the payload of the `.blox` file of a table."""
+    summary = TableSummary(table.header)
+    summary.add(table)
+    data = b"".join(file_pieces("blox", summary, table.blocks(_ROWS_AT_ONCE)))
+    header, payload_at = split_header(data)
+    return header, data[payload_at:]
 
 
 def file_pieces(format: str, summary: TableSummary, blocks: Iterable[Table]) -> Iterator[bytes]:

@@ -163,16 +163,21 @@ def _boxes(
     figure = _figure(height_inches)
     for stage, axes in enumerate(figure.subplots(1, STAGES, sharey=True)):
         boxes = list(_box_statistics(accuracy, groups[stage]))
-        drawn = axes.bxp(boxes, showfliers=False, patch_artist=True, widths=0.6)
-        for patch, box in zip(drawn["boxes"], boxes, strict=True):
-            patch.set(facecolor=colours.get(box["label"], _BLUE), alpha=0.6, edgecolor="none")
-        for line in drawn["medians"]:
-            line.set(color="black")
+        if boxes:
+            _draw_boxes(axes, boxes, colours)
         axes.set_title(f"stage {stage + 1}", size=10)
         axes.tick_params("x", rotation=0 if colours else 35)
         axes.grid(axis="y", alpha=0.3)
     figure.axes[0].set_ylabel(_ACCURACY)
     return _svg(figure)
+
+
+def _draw_boxes(axes: Axes, boxes: list[dict[str, Any]], colours: Mapping[str, str]) -> None:
+    drawn = axes.bxp(boxes, showfliers=False, patch_artist=True, widths=0.6)
+    for patch, box in zip(drawn["boxes"], boxes, strict=True):
+        patch.set(facecolor=colours.get(box["label"], _BLUE), alpha=0.6, edgecolor="none")
+    for line in drawn["medians"]:
+        line.set(color="black")
 
 
 def _box_statistics(

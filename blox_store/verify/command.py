@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from blox_store.command_line import HomePath
 from blox_store.exit_codes import FAILURE
 from blox_store.verify.verification import Verified, verify
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=HomePath(path_type=Path))
 def command(folder: Path) -> int:
     """Check a release: digests and counts by its manifest, and that all formats are equal."""
     verified = verify(folder)

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from blox_core.home import expanded
 from blox_store.dataset.arch_argument import is_whole
 from blox_store.dataset.benchmarking import Devices
 from blox_store.dataset.dataset import Dataset
@@ -18,7 +19,7 @@ from blox_store.release.names import ALL_FORMATS, Kind, ReleaseFile, is_pending,
 from blox_store.release_folder.contents import Content, check_name, content_of, stem
 
 Formats: TypeAlias = str | Sequence[str]
-Seeds: TypeAlias = int | Sequence[int] | None
+Seeds: TypeAlias = int | str | Sequence[int | str] | None
 
 _PARQUET: Final = "parquet"
 
@@ -54,7 +55,7 @@ def from_folder(
     that is not allowed, ReleaseMismatch for a file whose header contradicts its name, and what
     `Dataset` raises.
     """
-    release = ReleaseFolder(Path(folder), preferred_ext)
+    release = ReleaseFolder(expanded(folder), preferred_ext)
     kinds: list[Kind] = ["base"]
     kinds += ["ext"] if extended else []
     kinds += ["env"] if include_env_info else []
@@ -108,13 +109,14 @@ class ReleaseFolder:
         """Return the seeds that a `seeds` argument means, whether they are there or not."""
         if seeds is None:
             return self._all_names("base")
-        chosen = np.ravel(seeds).tolist() if isinstance(seeds, np.ndarray) else seeds
-        chosen = list(chosen) if isinstance(chosen, Sequence) else [chosen]
-        if not chosen or not all(is_whole(seed) for seed in chosen):
+        chosen: Any = np.ravel(seeds).tolist() if isinstance(seeds, np.ndarray) else seeds
+        several = isinstance(chosen, Sequence) and not isinstance(chosen, str)
+        chosen = list(chosen) if several else [chosen]
+        if not chosen or not all(is_whole(seed) or _is_number(seed) for seed in chosen):
             raise QueryError(
                 f"seeds {seeds!r}: an integer, some integers, or None for all is allowed"
             )
-        return [int(seed) for seed in dict.fromkeys(chosen)]
+        return list(dict.fromkeys(int(seed) for seed in chosen))
 
     def devices(self, devices: Devices) -> list[str]:
         """Return the devices that a `devices` argument means, whether they are there or not."""
@@ -163,6 +165,11 @@ class ReleaseFolder:
                 f"{message}: there is {dotted(unread)}, to read it give preferred_ext={formats}"
             )
         return ReleaseMissing(f"{message}: ask for what it has, or give another folder")
+
+
+def _is_number(seed: Any) -> bool:
+    """Whether a seed is written as in the name of its file, as the published package takes it."""
+    return isinstance(seed, str) and seed.isdecimal() and seed.isascii()
 
 
 def format_names(preferred_ext: Formats | None) -> tuple[str, ...]:

@@ -34,13 +34,12 @@ def chosen_sources(sources: Sources, columns: Sequence[str] | None) -> Sources:
     return {name: sources[name] for name in names if name in sources}
 
 
-def arrow_table(indices: NDArray[np.integer[Any]], seed: int, sources: Sources) -> pyarrow.Table:
-    """Return the table of one seed: a row for each arch index, in ascending order.
+def arrow_table(rows: NDArray[np.integer[Any]], seed: int, sources: Sources) -> pyarrow.Table:
+    """Return the table of one seed: a row for each arch index, in this order.
 
     A value is null where its file leaves the architecture out. Raises ExtraMissing.
     """
     pa = optional_module("pyarrow", package="pyarrow", extra="parquet")
-    rows = np.sort(indices)
     index, model_hash, of_seed = _OWN_COLUMNS
     arrays: dict[str, Any] = {
         index: pa.array(rows, pa.int64()),

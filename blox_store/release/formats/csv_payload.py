@@ -30,7 +30,7 @@ def read_rows(file: BinaryIO, header: Mapping[str, Any]) -> Iterator[list[list[A
     csv.field_size_limit(max(MAX_TEXT_BYTES, csv.field_size_limit()))  # of the whole process
     read, block = 0, []
     try:
-        for texts in csv.reader((line.decode() for line in file), strict=True):
+        for texts in csv.reader(_lines(file), strict=True):
             block.append(_values(texts, is_text))
             read += 1
             if len(block) == ROWS_AT_ONCE:
@@ -41,6 +41,13 @@ def read_rows(file: BinaryIO, header: Mapping[str, Any]) -> Iterator[list[list[A
     except (csv.Error, ValueError, RecursionError) as error:
         raise ReleaseCorrupt(f"row {read} of the payload: {error}") from error
     yield block
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    for line in file:
+        if not line.endswith(b"\n"):  # a number that is cut off is another number
+            raise ValueError("it has no line end: the file was cut off")
+        yield line.decode()
 
 
 def write_rows(blocks: Iterable[Table]) -> Iterator[bytes]:

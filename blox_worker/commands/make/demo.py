@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from blox_store.command_line import HomePath
 from blox_store.exit_codes import INTERRUPTED, SUCCESS
 from blox_worker.demo import DEMO_INDICES, run_demo
 
 
 @click.command()
-@click.option("--dir", "folder", required=True, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--dir", "folder", required=True, type=HomePath(path_type=Path, file_okay=False))
 @click.option(
     "--architectures",
     default=len(DEMO_INDICES),

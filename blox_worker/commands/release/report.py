@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from blox_core.atomic_file import replace_file
+from blox_store.command_line import HomePath
 from blox_store.report import report_page
 
 
 @click.command()
-@click.argument("release", type=click.Path(path_type=Path))
+@click.argument("release", type=HomePath(path_type=Path))
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=HomePath(path_type=Path, dir_okay=False),
     default=Path("report.html"),
     show_default=True,
     help="File to write.",

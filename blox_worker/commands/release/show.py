@@ -39,7 +39,7 @@ def _picture_file(
 @click.argument("architecture", metavar="ARCH", type=parse_architecture)
 @click.option(
     "--release",
-    type=click.Path(path_type=Path),
+    type=command_line.HomePath(path_type=Path),
     help="Folder of a release, whose results and latencies are shown.",
 )
 @click.option(
@@ -49,7 +49,7 @@ def _picture_file(
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=command_line.HomePath(path_type=Path, dir_okay=False),
     callback=_picture_file,
     help="Write a picture of the cells to this .svg or .png file too.",
 )

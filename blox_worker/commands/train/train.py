@@ -37,7 +37,9 @@ from blox_worker.worker.session import local_worker, train_launched, train_run
     "--jobs-per-gpu", type=click.IntRange(1), help="Processes on each of --gpus; default: 1."
 )
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Default: BLOX_DATA_DIR, else data."
+    "--data-dir",
+    type=command_line.HomePath(path_type=Path),
+    help="Default: BLOX_DATA_DIR, else data.",
 )
 @click.option("--slot", hidden=True, help="Name of the worker that this process is to be.")
 @click.option("--lifeline", hidden=True, type=int, help="Its descriptor to the launcher.")

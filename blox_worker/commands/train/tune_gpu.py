@@ -17,6 +17,7 @@ from blox_core import complexity
 from blox_core.atomic_file import replace_file
 from blox_core.errors import RecipeError
 from blox_core.recipe import Recipe
+from blox_store.command_line import HomePath
 from blox_store.settings import read_settings
 from blox_worker.commands.arguments import changed, recipe_options
 from blox_worker.commands.console import console
@@ -87,7 +88,7 @@ def _precisions(
 @click.option(
     "--json",
     "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=HomePath(path_type=Path, dir_okay=False),
     help="Write everything into this file, too.",
 )
 def tune_gpu(

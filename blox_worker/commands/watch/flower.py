@@ -32,7 +32,7 @@ _PAIR: Final = re.compile(r"[!-9;-~]+:[ -~]+")  # HTTP knows no other letters th
 @click.option(
     "--db",
     "file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=command_line.HomePath(path_type=Path, dir_okay=False),
     help="File that keeps what Flower knows while it does not run.",
 )
 @command_line.database_option

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from blox_core.errors import BloxError
-from blox_store.dataset import from_folder
+from blox_store.dataset import Dataset, StaticInfoDataset, from_folder
 from blox_store.dataset.files.chosen_files import ReleaseFolder
 from blox_store.errors import PickleNotAllowed, QueryError, ReleaseMismatch, ReleaseMissing
 from blox_store.release.reader import read_table
@@ -53,7 +53,16 @@ def test_the_least(two_seeds: Path) -> None:
 
 @pytest.mark.parametrize(
     ("seeds", "loaded"),
-    [(1, [1]), ([1], [1]), ([1, 0], [1, 0]), ((0, 0), [0]), (np.array(1), [1]), (None, [0, 1])],
+    [
+        (1, [1]),
+        ([1], [1]),
+        ([1, 0], [1, 0]),
+        ((0, 0), [0]),
+        (np.array(1), [1]),
+        (None, [0, 1]),
+        ("1", [1]),
+        (["1", 1, "0"], [1, 0]),
+    ],
 )
 def test_seeds(two_seeds: Path, seeds: Any, loaded: list[int]) -> None:
     assert from_folder(two_seeds, seeds=seeds).seeds == loaded
@@ -73,7 +82,7 @@ def test_devices(two_seeds: Path, devices: Any, loaded: list[str]) -> None:
     assert from_folder(two_seeds, devices=devices).devices == loaded
 
 
-@pytest.mark.parametrize("seeds", [[], "0", True, 0.0, ["0"], [None], np.array(0.0)])
+@pytest.mark.parametrize("seeds", [[], "", "-1", "0.0", True, 0.0, ["x"], [None], np.array(0.0)])
 def test_seeds_of_a_wrong_kind(two_seeds: Path, seeds: Any) -> None:
     with pytest.raises(QueryError, match="an integer, some integers, or None for all"):
         from_folder(two_seeds, seeds=seeds)
@@ -179,6 +188,23 @@ def test_no_such_folder(tmp_path: Path) -> None:
     with pytest.raises(ReleaseMissing, match="no release folder") as error:
         from_folder(tmp_path / "nowhere")
     assert one_line(error.value)
+
+
+def test_no_folder_is_a_value_error_as_in_the_published_package(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no release folder"):
+        from_folder(tmp_path / "nowhere")
+
+
+def test_the_home_folder(
+    release_e12: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied(release_e12, tmp_path / "release", ["blox-base-0.blox", "blox-info.blox"])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert from_folder("~/release").val_acc(ARCH) == 24.48
+    assert from_folder(Path("~") / "release").val_acc(ARCH) == 24.48
+    assert Dataset("~/release/blox-base-0.blox").val_acc(ARCH) == 24.48
+    assert StaticInfoDataset("~/release/blox-info.blox").params(ARCH) == 2418628
 
 
 @pytest.mark.parametrize("names", [[], ["blox-info.blox", "blox-ext-0.blox", "blox-env-0.pickle"]])

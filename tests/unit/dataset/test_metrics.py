@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -169,12 +170,21 @@ def test_random_seeds_come_from_the_generator_given(two_seeds: Path) -> None:
     assert drawn(7) != drawn(8)
 
 
-def test_the_global_generator_is_left_alone(two_seeds: Path) -> None:
-    before = np.random.get_state()[1].tolist()
-    d = from_folder(two_seeds)
-    for _ in range(10):
-        d.val_acc(ARCH)
+def test_seeding_pythons_generator_repeats_a_search(two_seeds: Path) -> None:
+    d, before = from_folder(two_seeds), np.random.get_state()[1].tolist()
+
+    def drawn(seed: int) -> list[Any]:
+        random.seed(seed)
+        return [d.val_acc(ARCH) for _ in range(20)]
+
+    assert drawn(1) == drawn(1) != drawn(2)
     assert np.random.get_state()[1].tolist() == before
+
+
+def test_a_generator_of_ones_own_leaves_pythons_alone(two_seeds: Path) -> None:
+    d, before = from_folder(two_seeds, rng=1), random.getstate()
+    assert len({d.val_acc(ARCH) for _ in range(20)}) == 2
+    assert random.getstate() == before
 
 
 def test_one_seed_for_many_architectures(two_seeds: Path) -> None:

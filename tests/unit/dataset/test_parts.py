@@ -18,6 +18,8 @@ from blox_store.dataset import (
 )
 from blox_store.errors import NotInRelease, QueryError, ReleaseMismatch
 from blox_store.release.reader import read_table
+from blox_store.release.table import Table
+from blox_store.release.writer import write_table
 
 ARCH = [[[0], [2, 1, 0, 0]], [[2], [2, 1, 0, 1]], [[0], [2, 1, 1, 1]]]
 ABSENT = [[[0], [2, 1, 1, 1]]] * 3
@@ -45,11 +47,14 @@ def test_an_architecture_that_one_device_lacks(full: Dataset, two_seeds: Path) -
     assert full.latency(lacking) == [None, pixel[0]]
     assert full.latency(lacking, "jetson") is None
     assert full.full_info(lacking)["jetson"] is None
+    assert full.bench_info is not None
+    assert sorted(full.bench_info.indices) == sorted(full.indices)
+    assert lacking in full.bench_info
 
 
 def test_latencies_of_many(full: Dataset) -> None:
     assert full.bench_info is not None
-    indices = full.bench_info.indices
+    indices = full.bench_info.files["jetson"].indices
     arrays = full.latency(indices)
     assert isinstance(arrays, list)
     wanted = [full.latency(int(index)) for index in indices]
@@ -88,6 +93,8 @@ def test_parts_by_themselves(two_seeds: Path) -> None:
         ["params", "flops", "arch_vec"],
     )
     assert bench.version == 1
+    for part in (bench, static, env):
+        assert (part.nodes, part.stages, part.ops) == (2, 3, ["conv", "mbconv", "bconv"])
     assert static.search_space == [[[3], [3, 2, 2, 2]]] * 3
     assert static[ARCH] == [
         model_hash(ARCH),
@@ -156,6 +163,17 @@ def test_what_a_data_set_says_of_itself(two_seeds: Path) -> None:
     assert repr(full) == f"<Dataset: cifar100, 24 architectures, 12 epochs, seeds [0, 1], {loaded}>"
     least = from_folder(two_seeds, seeds=1, devices=False)
     assert repr(least) == "<Dataset: cifar100, 12 epochs, seeds [1]>"
+
+
+def test_predicted_latencies_are_counted(two_seeds: Path, tmp_path: Path) -> None:
+    release = Path(shutil.copytree(two_seeds, tmp_path / "release"))
+    assert from_folder(release).predicted == from_folder(release, devices=False).predicted == {}
+    path = release / "blox-bench-jetson.blox"
+    table = read_table(path)
+    write_table(Table(header=table.header | {"predicted": 7}, columns=table.columns), path, "blox")
+    d = from_folder(release)
+    assert d.predicted == {"jetson": 7}
+    assert "latencies on ['jetson', 'pixel-4'], predicted latencies {'jetson': 7}>" in repr(d)
 
 
 def test_a_release_of_made_up_figures_says_so(two_seeds: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ STATIC = ["params", "flops", "arch_vec"]
 
 def test_a_row_for_each_architecture_and_seed(full: Dataset) -> None:
     rows = full.to_arrow().to_pylist()
-    indices = sorted(full.indices.tolist())
+    indices = full.indices.tolist()
     assert [row["arch_index"] for row in rows] == indices * 2
     assert [row["seed"] for row in rows] == [0] * 24 + [1] * 24
     for row in rows:
@@ -73,7 +73,7 @@ def test_columns_and_seeds_that_are_not_loaded(full: Dataset) -> None:
 
 def test_a_frame_of_pandas(full: Dataset) -> None:
     frame = full.to_pandas(seed=0)
-    assert frame["arch_index"].tolist() == sorted(full.indices.tolist())
+    assert frame["arch_index"].tolist() == full.indices.tolist()
     assert (
         frame["val_top1"][3].tolist() == full.full_info(int(frame["arch_index"][3]), 0)["val_top1"]
     )

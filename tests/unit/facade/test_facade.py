@@ -167,7 +167,7 @@ def test_the_graph_with_and_without_what_computes_nothing() -> None:
 
 
 def test_models() -> None:
-    network = blox.model.get_model(ARCH, num_classes=10, stem_channels=8)
+    network = blox.model.get_model(ARCH, num_classes=10, stem=8)
     assert network(torch.zeros(2, 3, 16, 16)).shape == (2, 10)
     with pytest.raises(ValueError, match="no path"):
         blox.model.get_model(NO_PATH)

@@ -19,9 +19,9 @@ def test_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
     def not_installed(name: str) -> str:
         raise version.PackageNotFoundError(name)
 
-    monkeypatch.setattr(version, "version", lambda name: f"1.2 of {name}")
+    monkeypatch.setattr(version, "version_of", lambda name: f"1.2 of {name}")
     assert blox.__version__ == "1.2 of blox"
-    monkeypatch.setattr(version, "version", not_installed)
+    monkeypatch.setattr(version, "version_of", not_installed)
     assert blox.__version__ == "0+checkout"
 
 

@@ -13,7 +13,7 @@ import blox
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "query-api.md"
 TEXT = PAGE.read_text()
-MODULES = (blox.search_space, blox.graph_utils, blox.io)
+MODULES = (blox.search_space, blox.graph_utils, blox.io, blox.utils)
 
 
 def test_the_examples_give_what_they_show(

@@ -196,10 +196,27 @@ def test_an_error_names_path_and_byte_in_one_line(tmp_path: Path, good: bytes) -
     ],
 )
 def test_damaged_csv_is_found(tmp_path: Path, data: bytes, message: str) -> None:
-    path = text_file(tmp_path, "csv", data)
+    path = text_file(tmp_path, "csv", data if data.endswith(b"\n") else data + b"\r\n")
     with pytest.raises(ReleaseCorrupt, match=message) as caught:
         read_table(path)
     assert caught.value.path == str(path)
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
+def test_csv_that_is_cut_within_a_row_is_found(tmp_path: Path, line_end: bytes) -> None:
+    rows = [f"{HASH[:-1]}{row},[1.0],2.0,3456".encode() + line_end for row in range(3)]
+    data = b"".join(rows)
+    ends = {sum(map(len, rows[:number])) for number in range(4)}
+    for size in range(len(data) + 1):
+        path = text_file(tmp_path, "csv", data[:size])
+        if size in ends:
+            assert len(read_table(path)) == data[:size].count(line_end)
+        else:
+            with pytest.raises(
+                ReleaseCorrupt,
+                match=r"row \d of the payload: it has no line end: the file was cut off",
+            ):
+                read_table(path)
 
 
 class Exploit:

@@ -178,6 +178,16 @@ def test_diverged_ones_have_no_accuracy(store, out):
     assert re.findall(r"<tr><td>(\d+)</td>", ranked) == ["3"]
 
 
+@pytest.mark.slow  # it draws a page
+def test_a_release_in_which_all_diverged_has_a_page(store, out):
+    run = made_up_run(store, DIGITS, indices=(3, 5))
+    for index in (3, 5):
+        finish(store, run, index, status="diverged", epochs=0, test=None)
+    export(store, run, out, formats=("blox",), choice=Choice(include_diverged=True))
+    page, _ = page_of(out)
+    assert "Best and worst architectures" in page
+
+
 def test_epochs_that_nobody_has_reached_have_no_quantiles(store, out):
     run = finished_run(store, DIGITS, indices=(), diverged=(5, 7))
     export(store, run, out, formats=("blox",), choice=Choice(include_diverged=True))
