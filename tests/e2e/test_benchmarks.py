@@ -19,7 +19,7 @@ TINY = {
     "scale": "--jobs 1000 --fleets 20 --seconds 1",
     "codec": "--architectures 100 --runs 1",
     "export": "--rows 10 --epochs 2",
-    "soak": f"--jobs 150 --workers 2 --seed {SEED} --fault-every 0.3 --faults {len(FAULTS)}",
+    "soak": f"--jobs 300 --workers 2 --seed {SEED} --fault-every 0.3 --faults {len(FAULTS)}",
 }
 
 

@@ -21,9 +21,14 @@ def test_a_queue_gives_measurements_to_workers_of_their_device_alone(tmp_path):
         trained = made.make_run(2, epochs=2)
         trainer = made.start("worker --gpus cpu")
         made.start("scheduler --measure this-cpu")
+
+        def are_queued() -> bool:
+            return made.store.jobs.counts(run.id)[JobState.QUEUED] == 2
+
+        made.wait(are_queued, "both measurements to be queued")
         made.scheduler(trained)
         made.wait_until_ended(trained)
-        assert made.store.jobs.counts(run.id)[JobState.QUEUED] == 2
+        assert are_queued()
         made.start("worker --gpus cpu --measure this-cpu")
         made.wait_until_ended(run)
         assert sorted(measurements(made.store, run.id)) == [3, 5]
