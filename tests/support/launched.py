@@ -22,7 +22,8 @@ from blox_worker.processes.launcher import launch
 from blox_worker.settings import WorkerSettings
 
 def stopped(slot, reason):
-    print(f"given up {slot.name}: {reason}", flush=True)
+    # A thread a slot: `print` would write the end of the line by itself, behind another thread's text.
+    os.write(1, f"given up {slot.name}: {reason}\\n".encode())
     ON_STOPPED
 
 child, names, settings = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
