@@ -65,7 +65,7 @@ def _register() -> None:
 
 
 def show_all_in_ascii_if_needed() -> None:
-    """Let standard output and error take every character, whatever their encoding."""
+    """Write what the encoding of standard output or error lacks in ASCII, from now on."""
     _register()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

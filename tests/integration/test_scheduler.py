@@ -178,7 +178,7 @@ def test_one_that_stays_waits_for_more_jobs_when_all_have_ended(store, run, app,
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let few messages go in one round trip."""
+    """Send few messages in one round trip."""
     for module in (brokers, schedulers):
         monkeypatch.setattr(module, "BATCH", FEW)
 

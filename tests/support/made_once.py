@@ -35,7 +35,7 @@ def shared_folder(factory: pytest.TempPathFactory, name: str) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one test process at a time run the block."""
+    """Run the block in one test process at a time."""
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
